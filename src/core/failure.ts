@@ -1,0 +1,60 @@
+/** One thing wrong with what a caller sent: where (a path of names and indexes) and why. */
+export interface Fault {
+  readonly field: readonly (string | number)[];
+  readonly reason: string;
+}
+
+/** The input is refused as a whole; nothing of it was applied. */
+export class InvalidInputError extends Error {
+  override readonly name = 'InvalidInputError';
+  readonly faults: readonly Fault[];
+  constructor(faults: readonly Fault[]) {
+    const first = faults[0];
+    super(first === undefined ? 'invalid input' : `${first.field.join('.')}: ${first.reason}`);
+    this.faults = faults;
+  }
+}
+
+export type AppendFailure =
+  | 'journal-closed'
+  | 'journal-full' // disk full, or the map's limit
+  | 'journal-read-only'
+  | 'journal-failed'
+  | 'terminal-final' // an execution that is over cannot change its status
+  | 'source-id-conflict' // the same source_id with different input
+  | 'tags-exceeded'
+  | 'overloaded'; // too many appends are waiting
+
+/** An append did not happen. No partial batch is ever stored. */
+export class AppendError extends Error {
+  override readonly name = 'AppendError';
+  readonly code: AppendFailure;
+  constructor(code: AppendFailure, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+  }
+}
+
+export type BusFailure = 'unavailable' | 'deadline' | 'invalid' | 'conflict' | 'terminal' | 'exhausted' | 'too-old' | 'identity' | 'internal';
+
+/** A call to the bus did not succeed. `faults` is filled when `code` is `invalid`. */
+export class BusError extends Error {
+  override readonly name = 'BusError';
+  readonly code: BusFailure;
+  readonly faults: readonly Fault[];
+  constructor(code: BusFailure, detail: string, faults: readonly Fault[] = [], options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+    this.faults = faults;
+  }
+}
+
+/** A condition that stops the program at start, said in one line. `exitCode` 2: the caller's words; 1: the world's state. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  readonly exitCode: 1 | 2;
+  constructor(message: string, exitCode: 1 | 2, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,120 @@
+import { assert } from './assert.ts';
+
+/**
+ * Every bound of the program that is not an option: its unit stands in its name, its reason above it, and what happens at it in
+ * docs/ARCHITECTURE.md. Relations between bounds are asserted at the end, when the module loads.
+ */
+
+/** One event as the JSON of its `data:` line. CloudEvents 1.0 asks consumers to accept 64 KiB; proxies and browsers do. */
+export const eventJsonBytesMax = 65_536;
+
+/** One publish. Below grpc-js's default of 4 MiB with room for framing, and 1 MiB is about 2 ms of journal work. */
+export const batchBytesMax = 1_048_576;
+
+/** Events in one publish: what one LMDB transaction appends in about a millisecond. */
+export const batchEventsMax = 1_000;
+
+/** A stage is a place in a pipeline, not a document. */
+export const stageBytesMax = 512;
+/** Deeper than any pipeline seen; bounds the walk of the index. */
+export const stageSegmentsMax = 32;
+
+/** S3's own bound on a key. */
+export const pathBytesMax = 1_024;
+/** Bounds the walk of the index. */
+export const pathSegmentsMax = 64;
+
+/** Small labels: 32 x (128 + 1,024) bytes = 36 KiB, well inside `eventJsonBytesMax`. */
+export const metadataKeysMax = 32;
+export const metadataKeyBytesMax = 128;
+export const metadataValueBytesMax = 1_024;
+
+/** `content_type`, `checksum`: longer than any registered media type (RFC 6838: 127 + 127) or SHA-512 digest. */
+export const shortTextBytesMax = 512;
+/** A URI that browsers and proxies still take. */
+export const uriBytesMax = 4_096;
+/** A publisher's own id, the idempotency key. 10 M keys of 256 bytes would be 2.5 GB; typical ones are 36. */
+export const sourceIdBytesMax = 256;
+
+/** A tag is a name that people type. */
+export const tagBytesMax = 128;
+/** Tags on one execution; its registry entry stays below 16 KiB. */
+export const executionTagsMax = 100;
+/** The reason of a failure: a line or two, not a log. */
+export const reasonBytesMax = 1_024;
+
+/** Values of `execution_id` in one request: 1,000 UUIDs are a request line of 50 KiB, inside `requestHeadBytesMax`. */
+export const requestValuesMax = 1_000;
+/** Executions that the tags of one request may stand for when it joins: its `ready` frame stays below 1 MiB. */
+export const streamExecutionsMax = 10_000;
+
+/** Request line and headers. 1,000 UUIDs need 50 KiB; above it uWebSockets.js answers a bare 431. */
+export const requestHeadBytesMax = 65_536;
+/** Characters of a cursor that `gap` gives back: enough to recognise it, too few to be abused. */
+export const gapRequestedCharactersMax = 128;
+/** RFC 9562 ids and trace ids are shorter; visible ASCII only. */
+export const correlationIdCharactersMax = 128;
+
+/**
+ * Bytes handed to one socket in one write.
+ *
+ * 48 KiB = three cork buffers of 16 KiB; 10,000 parked sockets x 48 KiB = 480 MiB is the most that userland can hold for them.
+ * What does not fit stays in the window or the journal: the session parks on its cursor and nothing is lost.
+ */
+export const sessionWriteBytesMax = 49_152;
+
+/** Bytes of window that a shard copies to its private scratch at a time. Several of the largest record; small enough for L2. */
+export const scratchBytes = 262_144;
+
+/** Bytes of one window record beyond its texts: header, ids, padding. */
+export const windowRecordOverheadBytesMax = 128;
+
+/** One record in the window at most: frame, match key and header. */
+export const windowRecordBytesMax = eventJsonBytesMax + stageBytesMax + pathBytesMax + 512;
+
+/** The smallest window: sixteen scratches, so that a drain is never overtaken by its own copy. */
+export const windowBytesMin = 4_194_304;
+/** A SharedArrayBuffer beyond 4 GiB is not portable. */
+export const windowBytesMax = 4_294_967_296;
+
+/** Shards: their interest is a 31-bit mask in a small integer. */
+export const shardsMax = 31;
+
+/** Bytes of one block of history that crosses to a shard. */
+export const historyBlockBytes = 262_144;
+/** Blocks of history being fetched at a time, over all sessions: catch-up may not starve live traffic. */
+export const historyReadsMax = 8;
+
+/** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
+export const stalledCloseMs = 60_000;
+/** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */
+export const parkedNudgeMs = 4_000;
+/** Silence after which a heartbeat comment is written: below the 60 s of the common proxies with three to spare. */
+export const heartbeatMs = 15_000;
+
+/** A request is held this long for the window's first fill before it gets 503. */
+export const firstFillWaitMs = 10_000;
+/** The bus has this long to confirm that a value is unknown. */
+export const verifyWaitMs = 2_000;
+/** An accepted write waits this long to become visible here before it is answered all the same. */
+export const visibleWaitMs = 2_000;
+/** A publish has this long to become durable before it is answered 503. */
+export const publishDeadlineMs = 10_000;
+/** The gRPC stream is held back at most this long for a shard that is half a window behind. */
+export const holdBackMsMax = 5_000;
+/** SIGTERM to exit. */
+export const shutdownMs = 10_000;
+
+/** Joins, calls and history requests that one shard may have with the main thread. Above it a request gets 503 with Retry-After. */
+export const shardRequestsMax = 32_768;
+/** Publishes and changes in flight from HTTP, over all shards. */
+export const writesInFlightMax = 1_024;
+/** Bytes of those. */
+export const writeBytesInFlightMax = 67_108_864;
+
+assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
+assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
+assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
+assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
+assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
+assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
