@@ -57,7 +57,8 @@ export function segmentsFault(text: string, bytesMax: number, segmentsMax: numbe
 
 export const stageFault = (stage: string): string | null =>
   segmentsFault(stage, limits.stageBytesMax, limits.stageSegmentsMax);
-export const pathFault = (path: string): string | null => segmentsFault(path, limits.pathBytesMax, limits.pathSegmentsMax);
+export const pathFault = (path: string): string | null =>
+  segmentsFault(path, limits.pathBytesMax, limits.pathSegmentsMax);
 
 /** Why a free text is refused, or null: empty, too long, control characters, lone surrogates. */
 export function textFault(text: string, bytesMax: number): string | null {
@@ -87,7 +88,10 @@ export function metadataFaults(metadata: Readonly<Record<string, string>>): Faul
   const faults: Fault[] = [];
   const keys = Object.keys(metadata);
   if (keys.length > limits.metadataKeysMax) {
-    faults.push({ field: ['metadata'], reason: `must have at most ${limits.metadataKeysMax} keys, has ${keys.length}` });
+    faults.push({
+      field: ['metadata'],
+      reason: `must have at most ${limits.metadataKeysMax} keys, has ${keys.length}`,
+    });
     return faults;
   }
   for (const key of keys) {
@@ -96,7 +100,10 @@ export function metadataFaults(metadata: Readonly<Record<string, string>>): Faul
     const value = metadata[key] ?? '';
     const bytes = Buffer.byteLength(value);
     if (bytes > limits.metadataValueBytesMax) {
-      faults.push({ field: ['metadata', key.slice(0, 64)], reason: `must be at most ${limits.metadataValueBytesMax} bytes, is ${bytes}` });
+      faults.push({
+        field: ['metadata', key.slice(0, 64)],
+        reason: `must be at most ${limits.metadataValueBytesMax} bytes, is ${bytes}`,
+      });
     } else if (!value.isWellFormed()) {
       faults.push({ field: ['metadata', key.slice(0, 64)], reason: 'must be well-formed Unicode' });
     }

@@ -35,7 +35,16 @@ export class AppendError extends Error {
   }
 }
 
-export type BusFailure = 'unavailable' | 'deadline' | 'invalid' | 'conflict' | 'terminal' | 'exhausted' | 'too-old' | 'identity' | 'internal';
+export type BusFailure =
+  | 'unavailable'
+  | 'deadline'
+  | 'invalid'
+  | 'conflict'
+  | 'terminal'
+  | 'exhausted'
+  | 'too-old'
+  | 'identity'
+  | 'internal';
 
 /** A call to the bus did not succeed. `faults` is filled when `code` is `invalid`. */
 export class BusError extends Error {
