@@ -14,8 +14,6 @@ export function isExecutionStatus(text: string): text is ExecutionStatus {
   return (executionStatuses as readonly string[]).includes(text);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** True when the text holds a C0 or C1 control character, DEL, U+2028 or U+2029. */

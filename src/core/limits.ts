@@ -6,7 +6,7 @@ import { assert } from './assert.ts';
  */
 
 /** One event as the JSON of its `data:` line. CloudEvents 1.0 asks consumers to accept 64 KiB; proxies and browsers do. */
-export const eventJsonBytesMax = 65_536;
+export const eventJsonBytesMax: number = 65_536;
 
 /** One publish. Below grpc-js's default of 4 MiB with room for framing, and 1 MiB is about 2 ms of journal work. */
 export const batchBytesMax = 1_048_576;
@@ -61,7 +61,7 @@ export const correlationIdCharactersMax = 128;
  * 48 KiB = three cork buffers of 16 KiB; 10,000 parked sockets x 48 KiB = 480 MiB is the most that userland can hold for them.
  * What does not fit stays in the window or the journal: the session parks on its cursor and nothing is lost.
  */
-export const sessionWriteBytesMax = 49_152;
+export const sessionWriteBytesMax: number = 49_152;
 
 /** Bytes of window that a shard copies to its private scratch at a time. Several of the largest record; small enough for L2. */
 export const scratchBytes = 262_144;
