@@ -73,9 +73,7 @@ export type HistoryOutcome =
       readonly through: JournalPosition;
     }
   /** Retention has passed the start: what is left begins after `resumeAfter`. */
-  | { readonly kind: 'too-old'; readonly resumeAfter: JournalPosition; readonly oldestAvailable: EventId | null }
-  /** The bus did not answer; ask again. */
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'too-old'; readonly resumeAfter: JournalPosition; readonly oldestAvailable: EventId | null };
 
 /** Messages to a shard, handled one at a time in order. `at` and `to` never fall from one message to the next. */
 export type ShardMessage =

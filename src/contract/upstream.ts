@@ -42,7 +42,7 @@ export interface HistoryRequest {
 }
 
 /**
- * What the dispatcher may ask of the bus. Each call has its own deadline and rejects with BusError; `history` answers every outcome as a value.
+ * What the dispatcher may ask of the bus. Each call has its own deadline and rejects with BusError.
  */
 export interface BusCalls {
   publish(entries: readonly PublishEntry[]): Promise<PublishReceipt>;

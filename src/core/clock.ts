@@ -12,6 +12,8 @@ export interface Clock {
   after(delayMs: number, action: () => void, options?: { readonly background?: boolean }): Cancel;
   /** Runs `action` every `periodMs` until cancelled. Never keeps the process alive by itself. */
   every(periodMs: number, action: () => void): Cancel;
+  /** Runs `action` once, after the I/O that is already waiting. */
+  soon(action: () => void): void;
 }
 
 export type Cancel = () => void;
@@ -32,6 +34,9 @@ export const systemClock: Clock = {
     return () => {
       clearInterval(timer);
     };
+  },
+  soon(action) {
+    setImmediate(action);
   },
 };
 

@@ -89,6 +89,9 @@ export const historyReadsMax = 8;
 export const stalledCloseMs = 60_000;
 /** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */
 export const parkedNudgeMs = 4_000;
+/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes. */
+export const catchUpStepsPerTurn = 32;
+
 /** Silence after which a heartbeat comment is written: below the 60 s of the common proxies with three to spare. */
 export const heartbeatMs = 15_000;
 

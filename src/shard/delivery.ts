@@ -1,0 +1,133 @@
+import type { ShardObserver } from '../contract/shard-observer.ts';
+import type { Clock } from '../core/clock.ts';
+import { scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../core/limits.ts';
+import type { RecordView } from '../wire/window-record.ts';
+import type { Group, GroupTable } from './group.ts';
+import { type Cursor, copyCursor, type Session } from './session.ts';
+
+/** Numbers kept for a frame in `Group.frames`: start and end in the scratch, offset of its record in the scratch. */
+export const frameFields = 3;
+
+/** One write: at most `sessionWriteBytesMax` bytes of whole frames, or one larger frame. */
+interface Slice {
+  bytes: Buffer;
+  frames: number;
+  /** Everything matching up to here is in this slice or before it. */
+  readonly end: Cursor;
+}
+
+/**
+ * The one policy for slow readers: a write that was buffered was taken, so the cursor stands behind it; the session leaves the index and keeps
+ * nothing but that cursor. Whoever calls has written, and hands over where the write ended.
+ */
+export function park(session: Session, at: Cursor, groups: GroupTable, nowMs: number): void {
+  groups.leave(session);
+  session.cursor ??= { ...at };
+  copyCursor(at, session.cursor);
+  session.blockedSinceMs = nowMs;
+  session.advance('blocked');
+}
+
+/** Hands the frames that a group collected in one batch to its live members: bytes put together once, then one corked write per member and slice. */
+export class Delivery {
+  readonly #groups: GroupTable;
+  readonly #observer: ShardObserver;
+  readonly #clock: Clock;
+  readonly #assembly = Buffer.allocUnsafeSlow(scratchBytes + windowRecordBytesMax);
+  readonly #slices: Slice[] = [];
+
+  constructor(groups: GroupTable, observer: ShardObserver, clock: Clock) {
+    this.#groups = groups;
+    this.#observer = observer;
+    this.#clock = clock;
+  }
+
+  /**
+   * @param view stands on the scratch that the group's frames point into
+   * @param base offset in the window of the scratch's first byte
+   * @param end  where the batch ends: whoever took all slices has everything matching up to there
+   * Cost: bytes of the frames once, then one write per member and 48 KiB
+   */
+  deliver(group: Group, view: RecordView, base: number, end: Cursor): void {
+    const count = this.#slice(group, view, base, end);
+    group.frames.length = 0;
+    const nowMs = this.#clock.monotonicMs();
+    const members = group.members;
+    // Backwards: a member that parks is replaced by the last one, which has had its turn.
+    for (let index = members.length - 1; index >= 0; index -= 1) {
+      const session = members[index];
+      if (session !== undefined) this.#write(session, count, nowMs);
+    }
+  }
+
+  #write(session: Session, count: number, nowMs: number): void {
+    session.lastWriteMs = nowMs;
+    for (let index = 0; index < count; index += 1) {
+      const slice = this.#slices[index];
+      if (slice === undefined) return;
+      const outcome = session.socket.write(slice.bytes);
+      this.#observer.delivered(slice.frames, slice.bytes.length);
+      if (outcome === 'flushed') continue;
+      this.#observer.parked();
+      park(session, slice.end, this.#groups, nowMs);
+      return;
+    }
+  }
+
+  /** Cuts the group's frames into slices; answers how many. The slices are reused by the next batch. */
+  #slice(group: Group, view: RecordView, base: number, end: Cursor): number {
+    const { frames } = group;
+    const single = frames.length === frameFields;
+    let count = 0;
+    let written = 0;
+    let sliceStart = 0;
+    let sliceFrames = 0;
+    let lastRecord = 0;
+    const finish = (bytes: Buffer, last: boolean): void => {
+      const slice = this.#sliceAt(count, bytes, sliceFrames);
+      if (last) copyCursor(end, slice.end);
+      else cursorBehind(view, lastRecord, base, slice.end);
+      count += 1;
+    };
+    for (let index = 0; index < frames.length; index += frameFields) {
+      const from = frames[index] ?? 0;
+      const to = frames[index + 1] ?? 0;
+      if (single) {
+        sliceFrames = 1;
+        finish(view.buffer.subarray(from, to), true);
+        return count;
+      }
+      if (written > sliceStart && written - sliceStart + to - from > sessionWriteBytesMax) {
+        finish(this.#assembly.subarray(sliceStart, written), false);
+        sliceStart = written;
+        sliceFrames = 0;
+      }
+      view.buffer.copy(this.#assembly, written, from, to);
+      written += to - from;
+      sliceFrames += 1;
+      lastRecord = frames[index + 2] ?? 0;
+    }
+    if (written > sliceStart) finish(this.#assembly.subarray(sliceStart, written), true);
+    return count;
+  }
+
+  #sliceAt(index: number, bytes: Buffer, frames: number): Slice {
+    let slice = this.#slices[index];
+    if (slice === undefined) {
+      slice = { bytes, frames, end: { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: -1 } };
+      this.#slices[index] = slice;
+    }
+    slice.bytes = bytes;
+    slice.frames = frames;
+    return slice;
+  }
+}
+
+/** The cursor just behind the record at `recordOffset` of a scratch that begins at `base` in the window. */
+export function cursorBehind(view: RecordView, recordOffset: number, base: number, into: Cursor): void {
+  view.moveTo(recordOffset);
+  into.sequence = view.sequence;
+  into.timeMs = view.timeMs;
+  into.tag = view.tag;
+  into.offset = base + recordOffset + view.length;
+}

@@ -1,0 +1,142 @@
+import type { WindowMark, WindowReader } from '../contract/window.ts';
+import { assert } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
+import { scratchBytes } from '../core/limits.ts';
+import type { ShardObserver } from '../contract/shard-observer.ts';
+import { RecordView, recordKind } from '../wire/window-record.ts';
+import type { Delivery } from './delivery.ts';
+import type { Group } from './group.ts';
+import type { PrefixTrie } from './prefix-trie.ts';
+import type { Cursor, Session } from './session.ts';
+import type { WatchedValue, WatchTable } from './watch.ts';
+
+export interface DrainDependencies {
+  readonly window: WindowReader;
+  readonly watch: WatchTable<Session>;
+  readonly trie: PrefixTrie<Group>;
+  readonly delivery: Delivery;
+  readonly observer: ShardObserver;
+  readonly clock: Clock;
+}
+
+/**
+ * The walk of a shard through the window, and its position P.
+ *
+ *   1. Copy whole records from the window to private scratch; the copy is answered only if low-water had not passed it (torn bytes never get further).
+ *   2. Walk the copy in record order: a change moves the watch table, an event is matched and its frame noted at each group.
+ *   3. Each group that was touched gets its bytes put together once and written to its live members.
+ *   4. The position moves behind the last record of the copy; then the next copy.
+ *
+ * One call is one synchronous step: no socket callback and no message comes between.
+ */
+export class Drain {
+  /** The shard's drain position: every record up to it has been applied. */
+  readonly position: Cursor;
+  readonly #with: DrainDependencies;
+  readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes);
+  readonly #view = new RecordView();
+  readonly #touched: Group[] = [];
+  readonly #matched: Group[] = [];
+  #over: WatchedValue<Session>[] = [];
+
+  constructor(dependencies: DrainDependencies, position: Cursor) {
+    this.#with = dependencies;
+    this.position = position;
+  }
+
+  /** Nothing that this shard watches lies before `mark`: go there without reading. */
+  skipTo(mark: WindowMark): void {
+    if (mark.offset <= this.position.offset) return;
+    this.position.offset = mark.offset;
+    this.position.sequence = mark.sequence;
+  }
+
+  /** Applies every record up to `to`. `lapped`: the window has moved past the position, which stays where it was. */
+  run(to: WindowMark): 'drained' | 'lapped' {
+    const { position } = this;
+    while (position.offset < to.offset) {
+      const base = position.offset;
+      const copy = this.#with.window.copy(base, to.offset, this.#scratch);
+      if (copy.kind === 'overtaken') return 'lapped';
+      this.#view.attach(this.#scratch, copy.bytes);
+      this.#walk(base);
+      assert(position.offset > base, 'a copy of the window must hold a whole record');
+      this.#deliver(base);
+    }
+    return 'drained';
+  }
+
+  /** Values whose executions have all ended since the last call. */
+  takeOver(): WatchedValue<Session>[] {
+    const over = this.#over;
+    if (over.length > 0) this.#over = [];
+    return over;
+  }
+
+  #walk(base: number): void {
+    const view = this.#view;
+    const { position } = this;
+    let offset = 0;
+    while (view.moveTo(offset)) {
+      if (view.kind === recordKind.event) this.#match(offset);
+      else if (view.kind === recordKind.change) this.#change();
+      const length = view.length;
+      if (view.kind !== recordKind.skip) {
+        position.sequence = view.sequence;
+        position.timeMs = view.timeMs;
+        position.tag = view.tag;
+      }
+      offset += length;
+    }
+    position.offset = base + offset;
+  }
+
+  #match(offset: number): void {
+    const view = this.#view;
+    const { watch, trie } = this.#with;
+    const executionId = view.executionId();
+    let entry = watch.execution(executionId);
+    if (entry === undefined) {
+      watch.applyEvent(executionId);
+      entry = watch.execution(executionId);
+      if (entry === undefined) return;
+    }
+    const stage = view.stage().split('/');
+    const path = view.path().split('/');
+    const matched = this.#matched;
+    matched.length = 0;
+    for (const watched of entry.values) {
+      const root = trie.root(watched.value);
+      if (root !== null) trie.match(root, stage, path, matched);
+    }
+    for (const group of matched) {
+      if (group.matchedSequence === view.sequence) continue;
+      group.matchedSequence = view.sequence;
+      if (group.frames.length === 0) this.#touched.push(group);
+      group.frames.push(view.frameStart, view.frameEnd, offset);
+    }
+  }
+
+  #change(): void {
+    const view = this.#view;
+    const over = this.#with.watch.applyChange({
+      executionId: view.executionId(),
+      status: view.status,
+      tags: view.tags(),
+      sequence: view.sequence,
+    });
+    for (const watched of over) this.#over.push(watched);
+  }
+
+  #deliver(base: number): void {
+    const { delivery, observer, clock } = this.#with;
+    if (this.#touched.length === 0) return;
+    const wallMs = clock.wallMs();
+    for (const group of this.#touched) {
+      this.#view.moveTo(group.frames[2] ?? 0);
+      observer.latency(Math.max(0, wallMs - this.#view.timeMs));
+      delivery.deliver(group, this.#view, base, this.position);
+    }
+    this.#touched.length = 0;
+  }
+}

@@ -1,0 +1,181 @@
+import type { Gap, SessionKey } from '../contract/shard-messages.ts';
+import type { DisconnectReason, EndReason, ShardObserver } from '../contract/shard-observer.ts';
+import type { Clock } from '../core/clock.ts';
+import { heartbeat } from '../wire/sse-frame.ts';
+import { doneFrame, gapFrame, readyFrame } from './control-frames.ts';
+import { park } from './delivery.ts';
+import type { GroupTable } from './group.ts';
+import { type Cursor, copyCursor, type Session } from './session.ts';
+import type { SessionState } from './session-state.ts';
+import { allOver, type WatchTable } from './watch.ts';
+
+export interface SessionsDependencies {
+  readonly watch: WatchTable<Session>;
+  readonly groups: GroupTable;
+  readonly observer: ShardObserver;
+  readonly clock: Clock;
+  /** 0 ≤ n < 1; spreads the reconnections after a shutdown. */
+  readonly random: () => number;
+  /** The shard's drain position: the cursor of every live session. */
+  readonly position: () => Cursor;
+  /** A session is closed, however that came about; called once for each. */
+  readonly onClosed: (session: Session) => void;
+}
+
+/** Reconnections after a shutdown are spread over this time, from 1 s on. */
+const shutdownRetryMs = { least: 1_000, spread: 4_000 };
+
+/** The streams of a shard, and everything that writes to one of them but the drain. */
+export class Sessions {
+  readonly byKey = new Map<SessionKey, Session>();
+  readonly #with: SessionsDependencies;
+
+  constructor(dependencies: SessionsDependencies) {
+    this.#with = dependencies;
+  }
+
+  countByState(): Record<Exclude<SessionState, 'closed'>, number> {
+    const counts = { joining: 0, waiting: 0, deciding: 0, 'catching-up': 0, parked: 0, live: 0 };
+    for (const session of this.byKey.values()) {
+      if (session.state !== 'closed') counts[session.state] += 1;
+    }
+    return counts;
+  }
+
+  /** 200 and the first bytes, for a stream whose owner needs longer: the answer is not here yet, so there is no `ready`. */
+  openWaiting(session: Session): void {
+    session.advance('wait');
+    this.#settle(session, session.socket.open(heartbeat));
+  }
+
+  /** `ready` and, if there is one, the gap: as the first bytes of the response or, for one that waited, as its next. */
+  begin(session: Session, event: 'answered' | 'owed'): void {
+    const opened = session.state === 'waiting';
+    const frames: Buffer[] = [];
+    if (session.options.controlEvents) frames.push(readyFrame(session, this.#with.watch));
+    if (session.gap !== null) frames.push(...this.#takeGap(session));
+    if (frames.length === 0) frames.push(heartbeat);
+    const first = frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
+    session.advance(event);
+    this.#settle(session, opened ? session.socket.write(first) : session.socket.open(first));
+  }
+
+  /** Tells an open stream that part of what it was owed is gone; its cursor stands where it goes on. */
+  sayGap(session: Session, gap: Gap): void {
+    session.gap = gap;
+    if (!session.open || session.blockedSinceMs > 0) return;
+    const frames = this.#takeGap(session);
+    for (const frame of frames) this.#settle(session, session.socket.write(frame));
+  }
+
+  /** Writes whole frames; the cursor moves to `end`. False when that parked it. */
+  send(session: Session, bytes: Buffer, frames: number, end: Cursor): boolean {
+    this.#with.observer.delivered(frames, bytes.length);
+    if (session.cursor !== null) copyCursor(end, session.cursor);
+    session.fromEarliest = false;
+    this.#settle(session, session.socket.write(bytes));
+    return session.state === 'catching-up';
+  }
+
+  heartbeat(session: Session): void {
+    this.#settle(session, session.socket.write(heartbeat));
+  }
+
+  /** The socket has room again: something must be written, and a gap that waited comes first. */
+  drained(session: Session): void {
+    session.blockedSinceMs = 0;
+    session.advance('drained');
+    if (session.gap !== null && session.cursor !== null) {
+      for (const frame of this.#takeGap(session)) this.#settle(session, session.socket.write(frame));
+      return;
+    }
+    this.heartbeat(session);
+  }
+
+  /** From the shard's position on it stands in the index; or it ends, if nothing more can come. */
+  caughtUp(session: Session): void {
+    if (session.state === 'deciding') {
+      session.socket.refuse({ kind: 'no-content' });
+      this.close(session, 'no_content');
+      return;
+    }
+    session.fromEarliest = false;
+    if (this.complete(session)) {
+      this.end(session, 'executions_terminal');
+      return;
+    }
+    session.advance('caught-up');
+    this.#with.groups.join(session);
+  }
+
+  /** Every execution it watches is over, as of the shard's position. */
+  complete(session: Session): boolean {
+    return !session.options.keepOpen && allOver(session.group.values);
+  }
+
+  /** `done` with the session's position, and the end of the response. */
+  end(session: Session, reason: EndReason): void {
+    this.settleCursor(session);
+    let last: Buffer = Buffer.alloc(0);
+    if (session.options.controlEvents) {
+      const retry = shutdownRetryMs.least + Math.floor(this.#with.random() * shutdownRetryMs.spread);
+      const frames = session.gap === null ? [] : this.#takeGap(session);
+      frames.push(doneFrame(session, this.#with.watch, reason, reason === 'shutdown' ? retry : null));
+      last = Buffer.concat(frames);
+    }
+    session.socket.end(last);
+    this.close(session, reason);
+  }
+
+  /** Gives a live session a cursor of its own, at the shard's position. */
+  settleCursor(session: Session): void {
+    if (session.state !== 'live') return;
+    const position = this.#with.position();
+    if (session.cursor === null) session.cursor = { ...position };
+    else copyCursor(position, session.cursor);
+  }
+
+  /** Bookkeeping of an end by us. The socket has been answered already. */
+  close(session: Session, reason: EndReason): void {
+    this.#with.observer.ended(reason);
+    this.#forget(session, 'ended');
+  }
+
+  /** The client has gone, or is cut off. */
+  disconnect(session: Session, reason: DisconnectReason): void {
+    this.#with.observer.disconnected(reason);
+    if (reason !== 'client') session.socket.abort();
+    this.#forget(session, reason === 'client' ? 'gone' : 'ended');
+  }
+
+  #forget(session: Session, event: 'ended' | 'gone'): void {
+    if (session.state === 'closed') return;
+    this.#with.groups.leave(session);
+    session.advance(event);
+    this.byKey.delete(session.key);
+    this.#with.onClosed(session);
+  }
+
+  #takeGap(session: Session): Buffer[] {
+    const gap = session.gap;
+    if (gap === null) return [];
+    this.#with.observer.gap(gap.reason);
+    const frame = gapFrame(session);
+    session.gap = null;
+    return session.options.controlEvents ? [frame] : [];
+  }
+
+  /** After every write but those of the drain: the time of it, and the park if it did not go out. */
+  #settle(session: Session, outcome: 'flushed' | 'buffered'): void {
+    const nowMs = this.#with.clock.monotonicMs();
+    session.lastWriteMs = nowMs;
+    if (outcome === 'flushed' || session.state === 'closed') return;
+    this.#with.observer.parked();
+    if (session.state === 'waiting') {
+      session.blockedSinceMs = nowMs;
+      return;
+    }
+    this.settleCursor(session);
+    park(session, session.cursor ?? this.#with.position(), this.#with.groups, nowMs);
+  }
+}
