@@ -51,6 +51,8 @@ export interface ResolvedValue {
 export interface Joined {
   readonly kind: 'joined';
   readonly session: SessionKey;
+  /** Nothing that the shard watched before lies between its position and here. */
+  readonly from: WindowMark;
   readonly at: Position;
   readonly values: readonly ResolvedValue[];
   /** Where the stream starts: everything matching after it is owed. Never above `at`. */

@@ -1,3 +1,4 @@
+import type { EventId } from '../core/event-id.ts';
 import type { Sequence } from '../core/sequence.ts';
 
 /**
@@ -32,4 +33,16 @@ export interface WindowReader {
    * null when the window has moved past it (a record above `after` may be gone).
    */
   find(after: Sequence, until: WindowMark): number | null;
+}
+
+/** The one writer, as the dispatcher sees it. */
+export interface WindowStatus {
+  head(): WindowMark;
+  /** Reading after this sequence is complete; what lies before may be gone. */
+  lowSequence(): Sequence;
+  /** The id of a record that is in the window, or null. */
+  idAt(sequence: Sequence): EventId | null;
+  /** Bytes in use, of `capacityBytes`. */
+  readonly usedBytes: number;
+  readonly capacityBytes: number;
 }

@@ -85,6 +85,9 @@ export const historyBlockBytes = 262_144;
 /** Blocks of history being fetched at a time, over all sessions: catch-up may not starve live traffic. */
 export const historyReadsMax = 8;
 
+/** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */
+export const historyRetryMs = 250;
+
 /** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
 export const stalledCloseMs = 60_000;
 /** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */
@@ -107,6 +110,11 @@ export const publishDeadlineMs = 10_000;
 export const holdBackMsMax = 5_000;
 /** SIGTERM to exit. */
 export const shutdownMs = 10_000;
+
+/** The dispatcher looks at least this often whether a shard is behind: no shorter than a scheduler's tick. */
+export const flowCheckMs = 100;
+/** A shard that has not answered a task for this long is reported as unresponsive. */
+export const shardUnresponsiveMs = 5_000;
 
 /** Joins, calls and history requests that one shard may have with the main thread. Above it a request gets 503 with Retry-After. */
 export const shardRequestsMax = 32_768;

@@ -95,6 +95,14 @@ export class CatchUp {
     }
   }
 
+  /** The journal may have changed: nothing that was read before may be used. */
+  reset(): void {
+    this.#shared.clear();
+    this.#tickets.clear();
+    this.#ticketKeys.clear();
+    this.#waiting.clear();
+  }
+
   /** The session is gone or parked: a block on its way is no longer for it. */
   forget(session: Session): void {
     session.historyTicket = 0;
@@ -151,6 +159,8 @@ export class CatchUp {
     const key = `${session.group.id}:${cursor.sequence}`;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
+      // Steps outside a turn share too; the bound holds for them all.
+      if (this.#shared.size >= catchUpStepsPerTurn) this.#shared.clear();
       const copy = this.#with.window.copy(offset, target.offset, this.#scratch);
       if (copy.kind === 'overtaken') return false;
       this.#view.attach(this.#scratch, copy.bytes);

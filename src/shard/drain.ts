@@ -1,3 +1,4 @@
+import type { Position } from '../contract/shard-messages.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,7 +8,7 @@ import { RecordView, recordKind } from '../wire/window-record.ts';
 import type { Delivery } from './delivery.ts';
 import type { Group } from './group.ts';
 import type { PrefixTrie } from './prefix-trie.ts';
-import type { Cursor, Session } from './session.ts';
+import { type Cursor, copyCursor, cursorAt, type Session } from './session.ts';
 import type { WatchedValue, WatchTable } from './watch.ts';
 
 export interface DrainDependencies {
@@ -44,16 +45,16 @@ export class Drain {
     this.position = position;
   }
 
-  /** Nothing that this shard watches lies before `mark`: go there without reading. */
-  skipTo(mark: WindowMark): void {
-    if (mark.offset <= this.position.offset) return;
-    this.position.offset = mark.offset;
-    this.position.sequence = mark.sequence;
-  }
-
-  /** Applies every record up to `to`. `lapped`: the window has moved past the position, which stays where it was. */
-  run(to: WindowMark): 'drained' | 'lapped' {
+  /**
+   * Applies every record up to `to`, beginning at `from` if the position lies before it: nothing that this shard watches lies between.
+   * `lapped`: the window has moved past the position, which stays where it was.
+   */
+  run(from: WindowMark, to: Position): 'drained' | 'lapped' {
     const { position } = this;
+    if (from.offset > position.offset) {
+      position.offset = from.offset;
+      position.sequence = from.sequence;
+    }
     while (position.offset < to.offset) {
       const base = position.offset;
       const copy = this.#with.window.copy(base, to.offset, this.#scratch);
@@ -63,6 +64,7 @@ export class Drain {
       assert(position.offset > base, 'a copy of the window must hold a whole record');
       this.#deliver(base);
     }
+    if (position.offset === to.offset) copyCursor(cursorAt(to, to.offset), position);
     return 'drained';
   }
 

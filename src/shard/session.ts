@@ -58,6 +58,8 @@ export class Session {
   memberIndex = -1;
   /** The block of history that it waits for; 0 for none. */
   historyTicket = 0;
+  /** The owner has not answered its join. */
+  unanswered = true;
   /** It stands in the queue of the catch-up. */
   queued = false;
   lastWriteMs: number;

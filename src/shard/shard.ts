@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
 import type { ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
-import type { WindowReader } from '../contract/window.ts';
+import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { shardRequestsMax } from '../core/limits.ts';
@@ -90,8 +90,7 @@ export class Shard implements StreamDoor {
     const { drain } = task;
     if (drain !== null) {
       this.#guard('drain', () => {
-        if (!this.#lapped) this.#drain.skipTo(drain.from);
-        this.#drainTo(drain.to);
+        this.#drainTo(drain.from, drain.to);
       });
     }
     return { kind: 'done' };
@@ -108,7 +107,6 @@ export class Shard implements StreamDoor {
     const group = this.#groups.retain(GroupTable.keyOf(request.values, request.filter), values, request.filter);
     const { keepOpen, controlEvents } = request;
     const options = { keepOpen, controlEvents, deadlineMs: nowMs + request.timeoutMs };
-    // The group may be an older one with the same values: the references of this session are those of the group's own entries.
     const session = new Session(this.#nextKey, socket, group, options, nowMs);
     this.#nextKey += 1;
     this.#joining += 1;
@@ -165,10 +163,10 @@ export class Shard implements StreamDoor {
 
   /** The join protocol, last step: stand exactly at the answer's position, take it over, open the stream. One synchronous step. */
   #joined(message: Joined): void {
-    this.#drainTo(message.at);
+    this.#drainTo(message.from, message.at);
     const session = this.#sessions.byKey.get(message.session);
     if (session === undefined) return;
-    this.#joining -= 1;
+    this.#answered(session);
     for (const value of message.values) this.#watch.resolve(value);
     for (const watched of session.group.values) watched.streams.add(session);
     session.cursor = cursorAt(message.start);
@@ -187,10 +185,11 @@ export class Shard implements StreamDoor {
   #refused(message: Extract<ShardMessage, { kind: 'refused' }>): void {
     const session = this.#sessions.byKey.get(message.session);
     if (session === undefined) return;
-    this.#joining -= 1;
+    this.#answered(session);
     if (session.state === 'waiting') {
-      // It was opened while the bus was away; the value has proved unknown, so nothing can come.
-      this.#sessions.end(session, 'unknown_execution');
+      // Opened while the bus was away, and now the value has proved unknown. No `done`: whoever reconnects is told 404.
+      session.socket.end(Buffer.alloc(0));
+      this.#sessions.close(session, 'unknown_execution');
       return;
     }
     session.socket.refuse(message.refusal);
@@ -212,9 +211,9 @@ export class Shard implements StreamDoor {
     if (session.state === 'catching-up') this.#catchUp.enqueue(session);
   }
 
-  #drainTo(to: Position): void {
+  #drainTo(from: WindowMark, to: Position): void {
     if (this.#lapped) return;
-    if (this.#drain.run(to) === 'lapped') {
+    if (this.#drain.run(from, to) === 'lapped') {
       this.#lapped = true;
       this.#report({ kind: 'lapped' });
       return;
@@ -236,6 +235,7 @@ export class Shard implements StreamDoor {
       session.advance('behind');
     }
     this.#lapped = false;
+    this.#catchUp.reset();
     this.#drain.takeOver();
     copyCursor(cursorAt(message.at, message.at.offset), this.#drain.position);
     for (const value of message.values) this.#watch.resolve(value, true);
@@ -296,8 +296,15 @@ export class Shard implements StreamDoor {
       if (this.#watch.release(watched)) release.push(watched.value);
     }
     this.#groups.release(session.group);
-    if (session.cursor === null) this.#joining -= 1;
+    this.#answered(session);
     this.#report({ kind: 'leave', session: session.key, release });
+  }
+
+  /** The owner has answered, or the session no longer waits for it. */
+  #answered(session: Session): void {
+    if (!session.unanswered) return;
+    session.unanswered = false;
+    this.#joining -= 1;
   }
 
   #withSession(key: number, state: Session['state'], action: (session: Session) => void): void {

@@ -1,0 +1,131 @@
+import type { ControlAnswer, ControlCall, ExecutionView } from '../contract/control.ts';
+import type { ExecutionFacts } from '../contract/journal.ts';
+import type { BusCalls, PublishEntry } from '../contract/upstream.ts';
+import type { Clock } from '../core/clock.ts';
+import type { EventId } from '../core/event-id.ts';
+import { BusError } from '../core/failure.ts';
+import { verifyWaitMs, visibleWaitMs, writeBytesInFlightMax, writesInFlightMax } from '../core/limits.ts';
+import type { Sequence } from '../core/sequence.ts';
+import type { ExecutionRegistry } from '../executions/registry.ts';
+import type { PositionWaiters } from './position-waiters.ts';
+
+export interface ControlDeskDependencies {
+  readonly registry: ExecutionRegistry;
+  readonly bus: BusCalls;
+  readonly clock: Clock;
+  readonly waiters: PositionWaiters;
+  readonly headId: () => EventId;
+  readonly health: () => Extract<ControlAnswer, { kind: 'health' }>;
+  readonly readiness: () => Extract<ControlAnswer, { kind: 'readiness' }>;
+  /** Seconds from the call to the acknowledgement of a write. */
+  readonly onPublished: (seconds: number, entries: number) => void;
+}
+
+/** The main thread's side of everything of the HTTP API but the stream. */
+export class ControlDesk {
+  readonly #with: ControlDeskDependencies;
+  #writes = 0;
+  #bytes = 0;
+
+  constructor(dependencies: ControlDeskDependencies) {
+    this.#with = dependencies;
+  }
+
+  /** Never rejects for a failure of the bus: that is an answer. */
+  async call(call: ControlCall): Promise<ControlAnswer> {
+    try {
+      return await this.#call(call);
+    } catch (failure) {
+      if (!(failure instanceof BusError)) throw failure;
+      return { kind: 'failed', code: failure.code, detail: failure.message, faults: failure.faults };
+    }
+  }
+
+  async #call(call: ControlCall): Promise<ControlAnswer> {
+    switch (call.kind) {
+      case 'publish': {
+        const entries = call.events.map((event): PublishEntry => ({ kind: 'event', event }));
+        const written = await this.#write(entries, call.bytes);
+        return 'kind' in written ? written : { kind: 'published', ids: written.ids, visible: written.visible };
+      }
+      case 'change-execution':
+        return this.#change(call);
+      case 'get-execution':
+        return this.#get(call.executionId);
+      case 'list-executions':
+        return this.#list(call);
+      case 'health':
+        return this.#with.health();
+      case 'readiness':
+        return this.#with.readiness();
+    }
+  }
+
+  async #change(call: Extract<ControlCall, { kind: 'change-execution' }>): Promise<ControlAnswer> {
+    const { executionId, status, tags, reason } = call;
+    const written = await this.#write([{ kind: 'change', executionId, status, tags, reason }], 0);
+    if ('kind' in written) return written;
+    const facts = this.#with.registry.get(executionId);
+    if (facts === undefined) {
+      return { kind: 'failed', code: 'unavailable', detail: 'The change is durable but not visible here yet', faults: [] };
+    }
+    return { kind: 'execution', execution: this.#view(facts), visible: written.visible };
+  }
+
+  /** An execution that is unknown here is verified against the bus before it is said not to exist. */
+  async #get(executionId: string): Promise<ControlAnswer> {
+    const { registry, bus, waiters } = this.#with;
+    if (registry.get(executionId) === undefined) {
+      const journal = await bus.describe(null, verifyWaitMs);
+      await waiters.until(journal.newest.sequence, verifyWaitMs);
+    }
+    const facts = registry.get(executionId);
+    return facts === undefined ? { kind: 'not-found' } : { kind: 'execution', execution: this.#view(facts), visible: true };
+  }
+
+  #list(call: Extract<ControlCall, { kind: 'list-executions' }>): ControlAnswer {
+    const { tag, status, limit, cursor } = call;
+    const page = this.#with.registry.page({ after: cursor ?? '', limit, tag, status });
+    return { kind: 'executions', executions: page.executions.map((facts) => this.#view(facts)), nextCursor: page.next };
+  }
+
+  /** Durable, and visible to the next request on any shard unless this router is behind for longer than `visibleWaitMs`. */
+  async #write(
+    entries: readonly PublishEntry[],
+    bytes: number,
+  ): Promise<{ readonly ids: readonly string[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>> {
+    const { bus, clock, waiters } = this.#with;
+    if (this.#writes >= writesInFlightMax || this.#bytes + bytes > writeBytesInFlightMax) {
+      return { kind: 'overloaded', detail: `${this.#writes} writes with ${this.#bytes} bytes are in flight` };
+    }
+    this.#writes += 1;
+    this.#bytes += bytes;
+    try {
+      const startMs = clock.monotonicMs();
+      const receipt = await bus.publish(entries);
+      this.#with.onPublished((clock.monotonicMs() - startMs) / 1_000, entries.length);
+      const visible = await waiters.until(receipt.lastSequence as Sequence, visibleWaitMs);
+      return { ids: receipt.ids, visible };
+    } finally {
+      this.#writes -= 1;
+      this.#bytes -= bytes;
+    }
+  }
+
+  #view(facts: ExecutionFacts): ExecutionView {
+    return {
+      execution_id: facts.executionId,
+      status: facts.status,
+      tags: facts.tags.map(({ tag }) => tag),
+      ...(facts.reason === '' ? {} : { reason: facts.reason }),
+      created_at: new Date(facts.createdMs).toISOString(),
+      changed_at: new Date(facts.changedMs).toISOString(),
+      events: facts.events,
+      bytes: facts.bytes,
+      late_events: facts.lateEvents,
+      ...(facts.firstEventTime === '' ? {} : { first_event_time: facts.firstEventTime }),
+      ...(facts.lastEventTime === '' ? {} : { last_event_time: facts.lastEventTime }),
+      last_event_id: this.#with.headId(),
+    };
+  }
+}

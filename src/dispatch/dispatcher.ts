@@ -1,0 +1,314 @@
+import type { MessagePort, Transferable } from 'node:worker_threads';
+import type { ControlAnswer, HealthReport, ReadinessReport } from '../contract/control.ts';
+import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
+import type { BusCalls, ExecutionSnapshot, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
+import { unreachable } from '../core/assert.ts';
+import type { Cancel, Clock } from '../core/clock.ts';
+import { formatEventId, type EventId, type JournalTag } from '../core/event-id.ts';
+import { flowCheckMs, holdBackMsMax, shardUnresponsiveMs } from '../core/limits.ts';
+import { sequenceNone, type ShardIndex } from '../core/sequence.ts';
+import type { ExecutionRegistry } from '../executions/registry.ts';
+import { AdmissionDesk } from './admission-desk.ts';
+import { ControlDesk } from './control-desk.ts';
+import { Gate } from './gate.ts';
+import { HistoryDesk } from './history-desk.ts';
+import { Intake, type WindowSink } from './intake.ts';
+import { InterestMap } from './interest.ts';
+import { JoinDesk } from './join-desk.ts';
+import { Mailbox } from './mailbox.ts';
+import { PositionWaiters } from './position-waiters.ts';
+
+/** One shard's thread as the dispatcher reaches it. */
+export interface ShardLink {
+  run(task: ShardTask, transfer: Transferable[]): Promise<ShardReply>;
+  /** The main thread's end of the port that the shard reports on. */
+  readonly reports: MessagePort;
+  /** The other end, handed over with `start`. */
+  readonly up: MessagePort;
+}
+
+export interface DispatcherDependencies {
+  readonly shards: readonly ShardLink[];
+  readonly window: WindowSink;
+  readonly registry: ExecutionRegistry;
+  readonly bus: BusCalls;
+  readonly flow: UpstreamFlow;
+  readonly clock: Clock;
+  readonly connectionsMax: number;
+  /** 0: no limit. */
+  readonly connectionsPerAddressMax: number;
+  readonly onFault: (what: string, fault: unknown) => void;
+  readonly onPublished: (seconds: number, entries: number) => void;
+}
+
+/** The main thread's actor: takes what the upstream hands over, wakes the shards that want it, and answers their reports. */
+export class Dispatcher implements UpstreamSink {
+  readonly #with: DispatcherDependencies;
+  readonly #interest: InterestMap;
+  readonly #mailboxes: readonly Mailbox[];
+  readonly #intake: Intake;
+  readonly #waiters: PositionWaiters;
+  readonly #filled = new Gate();
+  readonly #connected = new Gate();
+  readonly #joins: JoinDesk;
+  readonly #history: HistoryDesk;
+  readonly #control: ControlDesk;
+  readonly #admission: AdmissionDesk;
+  readonly #drained: (() => void)[] = [];
+  #journal: JournalDescription | null = null;
+  #draining = false;
+  #heldSinceMs = 0;
+  readonly #flowCheck: Cancel;
+
+  constructor(dependencies: DispatcherDependencies) {
+    this.#with = dependencies;
+    const { shards, window, registry, bus, clock, onFault } = dependencies;
+    this.#interest = new InterestMap(registry, shards.length);
+    this.#mailboxes = shards.map(
+      (link, index) =>
+        new Mailbox({
+          run: (task, transfer) => link.run(task, transfer),
+          head: () => this.#intake.head(),
+          clock,
+          onFault: (fault) => {
+            onFault(`task of shard ${index}`, fault);
+          },
+          onIdle: () => {
+            this.#checkFlow();
+          },
+        }),
+    );
+    this.#intake = new Intake(
+      { window, registry, interest: this.#interest, mailboxes: this.#mailboxes },
+      formatEventId(0, sequenceNone, 0 as JournalTag),
+    );
+    this.#waiters = new PositionWaiters(clock, sequenceNone);
+    const shared = { registry, bus, clock, waiters: this.#waiters, headId: (): EventId => this.#intake.head().id };
+    this.#joins = new JoinDesk({
+      ...shared,
+      interest: this.#interest,
+      window,
+      filled: this.#filled,
+      connected: this.#connected,
+      journal: () => this.#journal,
+      onFault: (fault) => {
+        onFault('join', fault);
+      },
+    });
+    this.#history = new HistoryDesk(bus, clock, (fault) => {
+      onFault('history', fault);
+    });
+    this.#control = new ControlDesk({
+      ...shared,
+      health: () => this.#health(),
+      readiness: () => this.#readiness(),
+      onPublished: dependencies.onPublished,
+    });
+    this.#admission = new AdmissionDesk(dependencies.connectionsMax, dependencies.connectionsPerAddressMax);
+    this.#flowCheck = clock.every(flowCheckMs, () => {
+      this.#checkFlow();
+    });
+  }
+
+  /** Gives every shard its way up. Call once, before connections are accepted. */
+  start(): void {
+    for (const [index, link] of this.#with.shards.entries()) {
+      const shard = index as ShardIndex;
+      link.reports.on('message', (report: ShardReport) => {
+        try {
+          this.#receive(shard, report);
+        } catch (fault) {
+          this.#with.onFault(`report ${report.kind} of shard ${shard}`, fault);
+        }
+      });
+      this.#mailboxes[shard]?.post({ kind: 'start', up: link.up, at: this.#intake.head() }, [link.up]);
+    }
+  }
+
+  /** Ends every stream in order; settles when all shards have said so. */
+  async drainStreams(): Promise<void> {
+    this.#draining = true;
+    const all = Promise.all(
+      this.#mailboxes.map(
+        (mailbox) =>
+          new Promise<void>((resolve) => {
+            this.#drained.push(resolve);
+            mailbox.post({ kind: 'shutdown' });
+          }),
+      ),
+    );
+    await all;
+  }
+
+  close(): void {
+    this.#flowCheck();
+    this.#history.close();
+    for (const mailbox of this.#mailboxes) mailbox.close();
+    for (const link of this.#with.shards) link.reports.close();
+  }
+
+  position(): Position {
+    return this.#intake.head();
+  }
+
+  get records(): number {
+    return this.#intake.records;
+  }
+
+  gauges(): { readonly joins: number; readonly historyQueued: number; readonly streams: number; readonly mailboxDepth: readonly number[] } {
+    return {
+      joins: this.#joins.pending,
+      historyQueued: this.#history.queued,
+      streams: this.#admission.streams,
+      mailboxDepth: this.#mailboxes.map((mailbox) => mailbox.depth),
+    };
+  }
+
+  readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
+    return this.#readiness();
+  }
+
+  health(): Extract<ControlAnswer, { kind: 'health' }> {
+    return this.#health();
+  }
+
+  batch(bytes: Buffer): void {
+    if (this.#intake.batch(bytes) === 0) return;
+    for (const mailbox of this.#mailboxes) mailbox.flush();
+    this.#waiters.advance(this.#intake.head().sequence);
+    this.#checkFlow();
+  }
+
+  executions(snapshot: ExecutionSnapshot): void {
+    const { registry } = this.#with;
+    if (snapshot.reset) registry.clear();
+    registry.loadSnapshot(snapshot.executions);
+  }
+
+  forgotten(executionIds: readonly string[]): void {
+    for (const executionId of executionIds) {
+      this.#with.registry.forget(executionId);
+      this.#interest.forget(executionId);
+    }
+  }
+
+  view(change: ViewChange): void {
+    this.#intake.restart(change.start.sequence, change.start.id);
+    this.#interest.rebuild();
+    this.#waiters.advance(change.start.sequence);
+    for (const shard of this.#mailboxes.keys()) this.#resync(shard as ShardIndex, change.gap);
+  }
+
+  filled(): void {
+    this.#filled.set(true);
+  }
+
+  connected(connected: boolean): void {
+    this.#connected.set(connected);
+  }
+
+  described(journal: JournalDescription): void {
+    this.#journal = journal;
+  }
+
+  #receive(shard: ShardIndex, report: ShardReport): void {
+    const mailbox = this.#mailboxes[shard];
+    if (mailbox === undefined) return;
+    switch (report.kind) {
+      case 'join': {
+        const refusal = this.#draining ? ({ kind: 'shutting-down' } as const) : this.#admission.enter(shard, report.session, report.address);
+        if (refusal !== null) mailbox.post({ kind: 'refused', session: report.session, refusal });
+        else this.#joins.join(shard, mailbox, report);
+        return;
+      }
+      case 'leave':
+        this.#joins.cancel(shard, report.session);
+        this.#admission.leave(shard, report.session);
+        for (const value of report.release) this.#interest.remove(shard, value);
+        return;
+      case 'read-history':
+        this.#history.ask(mailbox, report);
+        return;
+      case 'call':
+        this.#answer(mailbox, report);
+        return;
+      case 'lapped':
+        this.#resync(shard, null);
+        return;
+      case 'drained':
+        this.#drained.pop()?.();
+        return;
+      default:
+        unreachable(report);
+    }
+  }
+
+  #answer(mailbox: Mailbox, report: Extract<ShardReport, { kind: 'call' }>): void {
+    const { call, request } = report;
+    this.#control.call(request).then(
+      (answer) => {
+        mailbox.post({ kind: 'answer', call, answer });
+      },
+      (fault: unknown) => {
+        this.#with.onFault(`call ${request.kind}`, fault);
+        const answer = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
+        mailbox.post({ kind: 'answer', call, answer });
+      },
+    );
+  }
+
+  #resync(shard: ShardIndex, gap: ViewChange['gap']): void {
+    const mailbox = this.#mailboxes[shard];
+    if (mailbox === undefined) return;
+    mailbox.forgetDrain();
+    const values = [...this.#interest.values(shard)].map((value) => this.#joins.resolve(value));
+    mailbox.post({ kind: 'resync', at: this.#intake.head(), values, gap });
+  }
+
+  /** Holds the stream from the bus back while a shard that answers is more than half a window behind, for `holdBackMsMax` at most. */
+  #checkFlow(): void {
+    const { window, flow, clock } = this.#with;
+    const head = window.head().offset;
+    const nowMs = clock.monotonicMs();
+    let behind = false;
+    for (const mailbox of this.#mailboxes) {
+      const pending = mailbox.pendingOffset;
+      if (pending !== null && head - pending > window.capacityBytes / 2) behind = true;
+    }
+    if (!behind) {
+      if (this.#heldSinceMs !== 0) flow.release();
+      this.#heldSinceMs = 0;
+      return;
+    }
+    if (this.#heldSinceMs === 0) {
+      this.#heldSinceMs = nowMs;
+      flow.hold();
+    } else if (nowMs - this.#heldSinceMs >= holdBackMsMax) {
+      flow.release();
+    }
+  }
+
+  #health(): Extract<ControlAnswer, { kind: 'health' }> {
+    const nowMs = this.#with.clock.monotonicMs();
+    const shards: HealthReport['shards'] = this.#mailboxes.map((mailbox, shard) => {
+      const since = mailbox.outstandingSinceMs;
+      return { shard, responsive: since === null || nowMs - since < shardUnresponsiveMs };
+    });
+    const healthy = shards.every(({ responsive }) => responsive);
+    return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
+  }
+
+  #readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
+    const connected = this.#connected.isOpen;
+    const filled = this.#filled.isOpen;
+    const status: ReadinessReport['status'] = this.#draining ? 'draining' : !filled ? 'filling' : connected ? 'ready' : 'bus-away';
+    const head = this.#intake.head();
+    const report: ReadinessReport = {
+      status,
+      upstream: connected ? 'connected' : 'connecting',
+      last_event_id: filled ? head.id : null,
+      lag: Math.max(0, (this.#journal?.newest.sequence ?? head.sequence) - head.sequence),
+    };
+    return { kind: 'readiness', ready: status === 'ready', report };
+  }
+}
