@@ -74,6 +74,8 @@ export const windowRecordBytesMax = eventJsonBytesMax + stageBytesMax + pathByte
 
 /** The smallest window: sixteen scratches, so that a drain is never overtaken by its own copy. */
 export const windowBytesMin = 4_194_304;
+/** A checkpoint of the window's index at least so far from the one before: a search walks about 40 typical records, 4,096 of them index 64 MiB. */
+export const windowCheckpointBytes = 16_384;
 /** A SharedArrayBuffer beyond 4 GiB is not portable. */
 export const windowBytesMax = 4_294_967_296;
 

@@ -1,0 +1,100 @@
+import { executionStatuses } from '../core/execution.ts';
+import { pathBytesMax, stageBytesMax, windowRecordBytesMax } from '../core/limits.ts';
+import { eventField, type RecordReader } from './record-reader.ts';
+import { eventFrameBound, writeEventFrame } from './sse-frame.ts';
+import { uuidBytes } from './uuid-bytes.ts';
+import { flagStatusChanged, recordAt, recordBytes, recordHeaderBytes, recordKind } from './window-record.ts';
+import { WireError } from './wire-error.ts';
+
+/**
+ * Turns the current record of a RecordReader into the layout of window-record.ts, in private memory: whoever keeps it copies
+ * `bytes.subarray(0, n)` in one piece. So a record that fails half-way never touches the ring, and its length is known before room is made.
+ */
+export class RecordEncoder {
+  #bytes: Buffer = Buffer.alloc(windowRecordBytesMax * 2);
+  #view: DataView = viewOf(this.#bytes);
+
+  /** Holds the last record encoded; a new one overwrites it. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /**
+   * Encodes the reader's current record and answers its length, a multiple of 8 and at most `windowRecordBytesMax`.
+   * Fails: WireError `record-too-large`, `invalid-utf8`. Cost: one pass over the bytes, no allocation.
+   */
+  encode(reader: RecordReader): number {
+    const change = reader.change;
+    const contentBytes = change === null ? this.#event(reader) : this.#change(reader, JSON.stringify(change.tags));
+    const length = recordBytes(contentBytes);
+    if (length > windowRecordBytesMax) {
+      throw new WireError('record-too-large', `record ${reader.sequence} has ${length} bytes`);
+    }
+    const view = this.#view;
+    this.#bytes.fill(0, recordHeaderBytes + contentBytes, length);
+    view.setUint32(recordAt.length, length, true);
+    view.setUint32(recordAt.kind, 0, true); // kind, status, flags and the spare byte at once
+    view.setUint8(recordAt.kind, change === null ? recordKind.event : recordKind.change);
+    if (change !== null) {
+      view.setUint8(recordAt.status, executionStatuses.indexOf(change.status));
+      view.setUint8(recordAt.flags, change.statusChanged ? flagStatusChanged : 0);
+    }
+    view.setFloat64(recordAt.sequence, reader.sequence, true);
+    view.setFloat64(recordAt.timeMs, reader.timeMs, true);
+    view.setUint32(recordAt.tag, reader.tag, true);
+    copy(reader.spans.bytes, reader.executionIdStart, uuidBytes, this.#bytes, recordAt.executionId);
+    return length;
+  }
+
+  #event(reader: RecordReader): number {
+    const { bytes, start, end } = reader.spans;
+    const stageStart = start[eventField.stage] as number; // the arrays have 16 places
+    const stageLength = (end[eventField.stage] as number) - stageStart;
+    const pathStart = start[eventField.path] as number;
+    const pathLength = (end[eventField.path] as number) - pathStart;
+    if (stageLength > stageBytesMax || pathLength > pathBytesMax) {
+      throw new WireError('record-too-large', `event ${reader.sequence} has a stage or path beyond its limit`);
+    }
+    const stageAt = recordHeaderBytes;
+    const pathAt = stageAt + stageLength;
+    const frameAt = pathAt + pathLength;
+    this.#reserve(frameAt + eventFrameBound(reader));
+    const frameEnd = writeEventFrame(reader, this.#bytes, frameAt);
+    copy(bytes, stageStart, stageLength, this.#bytes, stageAt);
+    copy(bytes, pathStart, pathLength, this.#bytes, pathAt);
+    this.#lengths(stageLength, pathLength, frameEnd - frameAt);
+    return frameEnd - recordHeaderBytes;
+  }
+
+  #change(reader: RecordReader, tags: string): number {
+    const frameBytes = Buffer.byteLength(tags);
+    if (frameBytes > windowRecordBytesMax) {
+      throw new WireError('record-too-large', `change ${reader.sequence} has ${frameBytes} bytes of tags`);
+    }
+    this.#bytes.write(tags, recordHeaderBytes);
+    this.#lengths(0, 0, frameBytes);
+    return frameBytes;
+  }
+
+  #lengths(stage: number, path: number, frame: number): void {
+    this.#view.setUint16(recordAt.stageBytes, stage, true);
+    this.#view.setUint16(recordAt.pathBytes, path, true);
+    this.#view.setUint32(recordAt.frameBytes, frame, true);
+  }
+
+  /** Grows to the worst case of one event, about 400 KiB, at most a few times in a life. */
+  #reserve(bytes: number): void {
+    if (bytes + recordHeaderBytes <= this.#bytes.length) return;
+    this.#bytes = Buffer.alloc(bytes * 2);
+    this.#view = viewOf(this.#bytes);
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** By hand: for a few dozen bytes a call into the runtime costs more than the bytes. */
+function copy(from: Buffer, start: number, length: number, into: Buffer, at: number): void {
+  for (let index = 0; index < length; index += 1) into[at + index] = from[start + index] as number; // the reader bounds the range
+}

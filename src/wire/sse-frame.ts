@@ -1,0 +1,240 @@
+import { isUtf8 } from 'node:buffer';
+import { assert } from '../core/assert.ts';
+import { storageEventType } from '../core/event.ts';
+import { hasControl } from '../core/execution.ts';
+import { eventJsonBytesMax } from '../core/limits.ts';
+import { eventField, type RecordReader, type RecordSpans } from './record-reader.ts';
+import { uuidBytes } from './uuid-bytes.ts';
+import { WireError } from './wire-error.ts';
+
+/** A comment line with ONE newline: anything with a blank line makes some clients emit a phantom event. */
+export const heartbeat: Buffer = Buffer.from(':\n');
+
+/** Names of the frames that are not storage events. Never `error`, `open` or `message`: an EventSource fires those itself. */
+export type ControlEvent = 'ready' | 'gap' | 'done';
+
+/** One byte of text becomes at most six: `\u0000`. */
+const escapeGrowth = 6;
+/** `id:`, `event:`, the keys, quotes, commas, the number and the two ids: 377 bytes when every key is present. */
+const frameSkeletonBytes = 512;
+/** `,"":""` and the comma of each metadata entry. */
+const metadataEntrySkeletonBytes = 8;
+
+const beforeId = Buffer.from('id: ');
+const betweenIds = Buffer.from(`\nevent: ${storageEventType}\ndata: {"id":"`);
+const afterIds = Buffer.from(`","type":"${storageEventType}"`);
+const frameEnd = Buffer.from('}\n\n');
+const metadataOpen = Buffer.from(',"metadata":{');
+
+/** The text before each value, by field number; size is a number and has no quotes. */
+const fieldOpen: readonly Buffer[] = [
+  '',
+  ',"execution_id":"',
+  ',"stage":"',
+  ',"path":"',
+  ',"extension":"',
+  ',"size":',
+  ',"content_type":"',
+  ',"checksum":"',
+  ',"uri":"',
+  ',"time":"',
+].map((text) => Buffer.from(text));
+
+const quote = 0x22;
+const comma = 0x2c;
+const colon = 0x3a;
+const closeBrace = 0x7d;
+
+/** What a byte inside a JSON string needs. */
+const plain = 0;
+const escaped = 1;
+const mayBeNextLine = 2; // 0xC2: C2 85 is U+0085
+const mayBeSeparator = 3; // 0xE2: E2 80 A8 and A9 are U+2028 and U+2029
+const needs = new Uint8Array(256);
+const escapes: (Buffer | undefined)[] = [];
+for (let byte = 0; byte < 0x80; byte += 1) {
+  const json = JSON.stringify(String.fromCharCode(byte)).slice(1, -1);
+  if (json.length > 1) {
+    needs[byte] = escaped;
+    escapes[byte] = Buffer.from(json);
+  }
+}
+needs[0xc2] = mayBeNextLine;
+needs[0xe2] = mayBeSeparator;
+const nextLine = Buffer.from('\\u0085');
+const lineSeparator = Buffer.from('\\u2028');
+const paragraphSeparator = Buffer.from('\\u2029');
+
+/**
+ * Bytes that the frame of the reader's current event takes at most. Throws WireError `record-too-large` when its texts alone pass
+ * `eventJsonBytesMax`, so the answer is below 6 x 64 KiB + 1 KiB.
+ */
+export function eventFrameBound(reader: RecordReader): number {
+  const { start, end, metadata, metadataCount } = reader.spans;
+  let textBytes = 0;
+  for (let field = 1; field < eventField.metadata; field += 1) {
+    textBytes += (end[field] as number) - (start[field] as number); // the arrays have 16 places
+  }
+  for (let at = 0; at < metadataCount * 4; at += 2) {
+    textBytes += (metadata[at + 1] as number) - (metadata[at] as number); // 4 numbers an entry
+  }
+  if (textBytes > eventJsonBytesMax) {
+    throw new WireError('record-too-large', `event ${reader.sequence} has ${textBytes} bytes of text`);
+  }
+  return textBytes * escapeGrowth + metadataCount * metadataEntrySkeletonBytes + frameSkeletonBytes;
+}
+
+/**
+ * Writes the finished SSE frame of the reader's current event and answers where it ends:
+ *
+ *   id: 0199…\nevent: storage.object.created\ndata: {"id":"0199…","type":"storage.object.created","execution_id":…}\n\n
+ *
+ * Keys in the order of DESIGN section 3; absent texts and an empty `metadata` are left out; metadata in wire order, of equal keys the
+ * first place and the last value (as an object that is assigned twice). JSON escapes, and U+0085, U+2028, U+2029 as `\u`: no byte of
+ * a text can end the line, whatever a line splitter takes for a line end.
+ *
+ * @param into has `eventFrameBound(reader)` bytes from `at`; may stand over shared memory
+ * Cost: one pass over the bytes, no allocation unless a text is not ASCII.
+ * Fails: WireError `invalid-utf8`; what was written so far is no frame.
+ */
+export function writeEventFrame(reader: RecordReader, into: Buffer, at: number): number {
+  const spans = reader.spans;
+  const { bytes, start, end, idStart } = spans;
+  let place = put(beforeId, 0, beforeId.length, into, at);
+  place = put(bytes, idStart, idStart + uuidBytes, into, place);
+  place = put(betweenIds, 0, betweenIds.length, into, place);
+  place = put(bytes, idStart, idStart + uuidBytes, into, place);
+  place = put(afterIds, 0, afterIds.length, into, place);
+  for (let field = 1; field < eventField.metadata; field += 1) {
+    if (field === eventField.size) {
+      place = putSize(spans, into, place);
+      continue;
+    }
+    const from = start[field] as number; // the arrays have 16 places
+    const to = end[field] as number;
+    if (from === to && field > eventField.path) continue;
+    const open = fieldOpen[field] as Buffer; // one for each field below metadata
+    place = put(open, 0, open.length, into, place);
+    place = putText(bytes, from, to, into, place);
+    into[place] = quote;
+    place += 1;
+  }
+  if (spans.metadataCount > 0) place = putMetadata(spans, into, place);
+  return put(frameEnd, 0, frameEnd.length, into, place);
+}
+
+/**
+ * A frame that is not a storage event: `id` (unless null), `event`, `retry` (if given), `data`. The JSON begins with `"type"`.
+ * @param data plain JSON without a key `type`
+ */
+export function controlFrame(event: ControlEvent, data: object, id: string | null, retryMs?: number): Buffer {
+  assert(id === null || !hasControl(id), 'an id of a frame holds no control character');
+  const json = escapeLineEnds(JSON.stringify({ type: event, ...data }));
+  const idLine = id === null ? '' : `id: ${id}\n`;
+  const retryLine = retryMs === undefined ? '' : `retry: ${retryMs}\n`;
+  return Buffer.from(`${idLine}event: ${event}\n${retryLine}data: ${json}\n\n`);
+}
+
+const lineEnds = /[\u0085\u2028\u2029]/g;
+
+/** Escapes in finished JSON what some line splitters take for a line end and JSON.stringify lets pass. */
+export function escapeLineEnds(json: string): string {
+  return json.replace(lineEnds, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function put(from: Buffer, start: number, end: number, into: Buffer, at: number): number {
+  let place = at;
+  for (let index = start; index < end; index += 1) {
+    into[place] = from[index] as number; // the caller bounds the range
+    place += 1;
+  }
+  return place;
+}
+
+function putText(from: Buffer, start: number, end: number, into: Buffer, at: number): number {
+  let place = at;
+  let seen = 0;
+  for (let index = start; index < end; index += 1) {
+    const byte = from[index] as number; // the caller bounds the range
+    seen |= byte;
+    const need = needs[byte] as number; // a byte is an index of the table
+    if (need !== plain) {
+      const escape = escapeAt(from, index, end);
+      if (escape !== undefined) {
+        place = put(escape, 0, escape.length, into, place);
+        index += need === escaped ? 0 : need - 1; // the bytes of the character beyond the first: one of U+0085, two of U+2028
+        continue;
+      }
+    }
+    into[place] = byte;
+    place += 1;
+  }
+  if (seen >= 0x80 && !isUtf8(from.subarray(start, end))) throw new WireError('invalid-utf8', 'a text is not UTF-8');
+  return place;
+}
+
+function escapeAt(from: Buffer, index: number, end: number): Buffer | undefined {
+  const byte = from[index] as number; // the caller bounds it
+  const need = needs[byte];
+  if (need === escaped) return escapes[byte];
+  if (need === mayBeNextLine) return index + 1 < end && from[index + 1] === 0x85 ? nextLine : undefined;
+  if (index + 2 >= end || from[index + 1] !== 0x80) return undefined;
+  if (from[index + 2] === 0xa8) return lineSeparator;
+  return from[index + 2] === 0xa9 ? paragraphSeparator : undefined;
+}
+
+function putSize(spans: RecordSpans, into: Buffer, at: number): number {
+  if (spans.size === null) return at;
+  const open = fieldOpen[eventField.size] as Buffer; // one for each field below metadata
+  const place = put(open, 0, open.length, into, at);
+  const digits = String(spans.size);
+  for (let index = 0; index < digits.length; index += 1) into[place + index] = digits.charCodeAt(index);
+  return place + digits.length;
+}
+
+function putMetadata(spans: RecordSpans, into: Buffer, at: number): number {
+  const { bytes, metadata, metadataCount } = spans;
+  let place = put(metadataOpen, 0, metadataOpen.length, into, at);
+  let written = 0;
+  for (let entry = 0; entry < metadataCount; entry += 1) {
+    if (firstOfKey(spans, entry) !== entry) continue;
+    const value = lastOfKey(spans, entry) * 4 + 2;
+    if (written > 0) {
+      into[place] = comma;
+      place += 1;
+    }
+    written += 1;
+    into[place] = quote;
+    // Four numbers an entry; `entry` and `value` are below the count.
+    place = putText(bytes, metadata[entry * 4] as number, metadata[entry * 4 + 1] as number, into, place + 1);
+    into[place] = quote;
+    into[place + 1] = colon;
+    into[place + 2] = quote;
+    place = putText(bytes, metadata[value] as number, metadata[value + 1] as number, into, place + 3);
+    into[place] = quote;
+    place += 1;
+  }
+  into[place] = closeBrace;
+  return place + 1;
+}
+
+function firstOfKey(spans: RecordSpans, entry: number): number {
+  for (let other = 0; other < entry; other += 1) if (sameKey(spans, other, entry)) return other;
+  return entry;
+}
+
+function lastOfKey(spans: RecordSpans, entry: number): number {
+  for (let other = spans.metadataCount - 1; other > entry; other -= 1) if (sameKey(spans, other, entry)) return other;
+  return entry;
+}
+
+function sameKey({ bytes, metadata }: RecordSpans, one: number, other: number): boolean {
+  const oneStart = metadata[one * 4] as number; // four numbers an entry, both below the count
+  const otherStart = metadata[other * 4] as number;
+  const length = (metadata[one * 4 + 1] as number) - oneStart;
+  if ((metadata[other * 4 + 1] as number) - otherStart !== length) return false;
+  for (let index = 0; index < length; index += 1) {
+    if (bytes[oneStart + index] !== bytes[otherStart + index]) return false;
+  }
+  return true;
+}
