@@ -110,6 +110,8 @@ export const visibleWaitMs = 2_000;
 export const publishDeadlineMs = 10_000;
 /** The gRPC stream is held back at most this long for a shard that is half a window behind. */
 export const holdBackMsMax = 5_000;
+/** One press of Ctrl-C under npm arrives twice, from the terminal and from npm: within this time it counts once. */
+export const signalRepeatMs = 500;
 /** SIGTERM to exit. */
 export const shutdownMs = 10_000;
 
@@ -125,9 +127,51 @@ export const writesInFlightMax = 1_024;
 /** Bytes of those. */
 export const writeBytesInFlightMax = 67_108_864;
 
+/** TCP. 0 asks the system for a free one. */
+export const portMax = 65_535;
+
+/** Below a minute a router that restarts would find its cursors gone. */
+export const retentionAgeMsMin = 60_000;
+/** Ten years: beyond it a store, not an event journal, is wanted; also keeps ages far inside a Number. */
+export const retentionAgeMsMax = 315_360_000_000;
+/** Sixteen of the largest batches, so that what was just appended is never trimmed before anybody could read it. */
+export const retentionBytesMin = 16_777_216;
+/** 16 TiB: below what one LMDB map can address on 64 bit, above what one disk of today holds. */
+export const retentionBytesMax = 17_592_186_044_416;
+/** Executions kept at least: as many as one stream may watch. */
+export const executionsKeptMin = 10_000;
+/** An entry of the registry takes about 500 bytes of memory in the router: 10 M are 5 GB. */
+export const executionsKeptMax = 10_000_000;
+/** Below it a publisher's own retry would be appended twice. */
+export const idempotencyAgeMsMin = 1_000;
+/** As for retention: a key is about 100 bytes on disk, 100 M of them 10 GB. */
+export const idempotencyKeysMax = 100_000_000;
+/** Sockets of one process: Linux gives a process about a million descriptors at most (`fs.nr_open`). */
+export const connectionsMax = 1_000_000;
+/** Entries of one list option: each is compared with each request. */
+export const listEntriesMax = 256;
+
+/** One document of the demo. Its text is held in memory whole. */
+export const demoDocumentBytesMax = 4_194_304;
+/** Documents of one demo run: each is three writes, and all of them are paced. */
+export const demoDocumentsMax = 300;
+/** An hour: as long as one stream may last. */
+export const demoPaceMsMax = 3_600_000;
+/** One line of `rivulet publish -`: the largest event with every character escaped. */
+export const publishLineBytesMax = 393_216;
+/** Waits before a storage adapter publishes again, with the same source_id: together they outlast a restart of the bus. */
+export const publishRetryMs = [200, 1_000, 3_000] as const;
+/** A person watching wants a sign of life; a log does not want a line for each batch. */
+export const progressMs = 1_000;
+/** A client of the command line waits this long for an answer: the publish deadline of the server and a margin. */
+export const clientDeadlineMs = 15_000;
+
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
+assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
+assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
+assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');

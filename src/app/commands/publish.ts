@@ -1,0 +1,171 @@
+import { systemClock } from '../../core/clock.ts';
+import { BusError, StartError } from '../../core/failure.ts';
+import { progressMs } from '../../core/limits.ts';
+import type { EventPublisher, PublishEntry } from '../../storage/publisher.ts';
+import type { Invocation } from '../command-line.ts';
+import { commandLine } from '../project.ts';
+import { faultText, readEntry, readLine } from '../publishing/entry.ts';
+import { lineBatches, type NumberedLine } from '../publishing/lines.ts';
+import { openPublisher, type Target, targetOf, targetText } from '../publishing/target.ts';
+
+/** Flags of one entry: the field they fill. */
+const textFlags = [
+  ['executionId', 'execution_id'],
+  ['stage', 'stage'],
+  ['path', 'path'],
+  ['contentType', 'content_type'],
+  ['checksum', 'checksum'],
+  ['uri', 'uri'],
+  ['time', 'time'],
+  ['sourceId', 'source_id'],
+  ['status', 'status'],
+  ['reason', 'reason'],
+] as const;
+
+const flagOf = (field: string | number | undefined): string =>
+  `--${field === 'tags' ? 'tag' : String(field).replaceAll('_', '-')}`;
+
+function metadataOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new StartError(`--metadata: '${pair}' is not allowed; allowed: key=value`, 2);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
+export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+  const fields: Record<string, unknown> = {};
+  for (const [flag, field] of textFlags) if (flags[flag] !== undefined) fields[field] = flags[flag];
+  const size = flags['size'];
+  if (typeof size === 'string') fields['size'] = /^\d{1,16}$/.test(size) ? Number(size) : Number.NaN;
+  const metadata = flags['metadata'] as readonly string[] | undefined;
+  if (metadata !== undefined) fields['metadata'] = metadataOf(metadata);
+  if (flags['tag'] !== undefined) fields['tags'] = flags['tag'];
+  const isEvent = 'stage' in fields || 'path' in fields;
+  const isChange = 'status' in fields || 'tags' in fields || 'reason' in fields;
+  if (isEvent && isChange)
+    throw new StartError('an event (--stage, --path) and a change (--status, --tag, --reason) are published apart', 2);
+  const reading = readEntry(fields);
+  if (reading.kind === 'entry') return reading.entry;
+  const fault = reading.faults[0];
+  const name = fault?.field[0];
+  const given = name === 'size' ? size : fields[String(name)];
+  const shown = typeof given === 'string' ? `'${given}' is not allowed; it ` : '';
+  throw new StartError(
+    `${flagOf(name)}: ${shown}${fault?.reason ?? 'is not allowed'}; see ${commandLine('publish --help')}`,
+    2,
+  );
+}
+
+/** What went wrong, for people; the exit code follows from whose words they were. */
+function failure(error: BusError, target: Target, where: string): StartError {
+  const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
+  if (theirs)
+    return new StartError(`${where}${error.faults.length > 0 ? faultText(error.faults) : error.message}`, 2, {
+      cause: error,
+    });
+  if (error.code === 'unavailable') {
+    const words = target.kind === 'http' ? 'up' : 'bus';
+    const hint = `nothing usable answers at ${targetText(target)}; start it with: ${commandLine(words)}`;
+    return new StartError(`${where}${hint} (${error.message})`, 1, { cause: error });
+  }
+  return new StartError(`${where}${error.message}`, 1, { cause: error });
+}
+
+const lineOf = (error: BusError, lines: readonly NumberedLine[]): string => {
+  const index = error.faults[0]?.field[1];
+  const line = typeof index === 'number' ? lines[index] : undefined;
+  if (line !== undefined) return `line ${line.number}: `;
+  const [first, last] = [lines[0]?.number ?? 0, lines.at(-1)?.number ?? 0];
+  return first === last ? `line ${first}: ` : `lines ${first} to ${last}: `;
+};
+
+const printIds = (ids: readonly string[]): void => {
+  if (ids.length > 0) process.stdout.write(`${ids.join('\n')}\n`);
+};
+
+/** Counts what was published and says so on standard error, at most once a `progressMs`. */
+class Progress {
+  readonly #startMs = systemClock.monotonicMs();
+  #saidMs = this.#startMs;
+  #published = 0;
+
+  add(count: number): void {
+    this.#published += count;
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - this.#saidMs < progressMs) return;
+    this.#saidMs = nowMs;
+    process.stderr.write(`published ${this.#published} …\n`);
+  }
+
+  summary(): string {
+    const seconds = (systemClock.monotonicMs() - this.#startMs) / 1000;
+    return `published ${this.#published} in ${seconds.toFixed(1)} s`;
+  }
+}
+
+interface Reading {
+  readonly entries: readonly PublishEntry[];
+  readonly lines: readonly NumberedLine[];
+  readonly bad: string | null;
+}
+
+/** The entries up to the first bad line. */
+function readLines(lines: readonly NumberedLine[]): Reading {
+  const entries: PublishEntry[] = [];
+  for (const [index, line] of lines.entries()) {
+    const reading = readLine(line.text);
+    if (reading.kind === 'faults') {
+      return { entries, lines: lines.slice(0, index), bad: `line ${line.number}: ${faultText(reading.faults)}` };
+    }
+    entries.push(reading.entry);
+  }
+  return { entries, lines, bad: null };
+}
+
+async function publishLines(publisher: EventPublisher, target: Target): Promise<void> {
+  const progress = new Progress();
+  const stop = (message: string): never => {
+    throw new StartError(`${message}; before it: ${progress.summary()}`, 2);
+  };
+  for await (const batch of lineBatches(process.stdin)) {
+    if (batch.kind === 'bad') return stop(`line ${batch.number}: ${batch.reason}`);
+    const { entries, lines, bad } = readLines(batch.lines);
+    if (entries.length > 0) {
+      const ids = await publisher.publish(entries).catch((error: unknown) => {
+        if (!(error instanceof BusError)) throw error;
+        const said = failure(error, target, lineOf(error, lines));
+        throw new StartError(`${said.message}; before it: ${progress.summary()}`, said.exitCode, { cause: error });
+      });
+      printIds(ids);
+      progress.add(ids.length);
+    }
+    if (bad !== null) stop(bad);
+  }
+  process.stderr.write(`${progress.summary()}\n`);
+}
+
+/** `rivulet publish`: the ids of what became durable on standard output, the rest on standard error. */
+export async function publish(invocation: Invocation, input: string | undefined): Promise<number> {
+  if (input !== undefined && input !== '-') {
+    throw new StartError(`input: '${input}' is not allowed; allowed: - for JSON lines from standard input`, 2);
+  }
+  const entry = input === '-' ? null : entryOfFlags(invocation.flags);
+  const target = targetOf(invocation, 'bus');
+  const publisher = await openPublisher(target);
+  // `publish - | head` closes our standard output: the rest is published all the same.
+  process.stdout.on('error', () => undefined);
+  try {
+    if (entry === null) await publishLines(publisher, target);
+    else printIds(await publisher.publish([entry]));
+  } catch (error) {
+    if (error instanceof BusError) throw failure(error, target, '');
+    throw error;
+  } finally {
+    await publisher.close();
+  }
+  return 0;
+}

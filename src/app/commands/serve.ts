@@ -1,0 +1,82 @@
+import { systemClock } from '../../core/clock.ts';
+import { StartError } from '../../core/failure.ts';
+import { createLog, type LogSettings } from '../../observe/log.ts';
+import type { Configuration } from '../configuration/options.ts';
+import type { RunningRouter } from '../router-options.ts';
+import { type RunningBus, startBus } from './bus-thread.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { startOpsServer } from './ops-server.ts';
+import { busSettings, hostPort, reachable, routerOptions } from './settings.ts';
+
+/** The compiled thread entry, from build/src/app/commands. */
+const busEntry = new URL('../../../workers/bus.worker.js', import.meta.url);
+
+/** The one line on standard output: machines read it, so it holds addresses and nothing else. */
+function readyLine(parts: readonly (readonly [string, string])[]): string {
+  return `rivulet ready ${parts.map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
+}
+
+interface Starting {
+  readonly configuration: Configuration;
+  readonly lifecycle: Lifecycle;
+  readonly logSettings: LogSettings;
+  readonly ready: (readonly [string, string])[];
+}
+
+async function startBusPart(starting: Starting): Promise<RunningBus> {
+  const bus = await startBus(busEntry, busSettings(starting.configuration, starting.logSettings));
+  starting.lifecycle.add('bus', () => bus.stop(), bus.failed);
+  return bus;
+}
+
+/** The operator's port first: it is the cheapest to be refused. Until the router runs it answers 503. */
+async function startRouterPart(starting: Starting, busAddress: string): Promise<void> {
+  const { configuration, lifecycle, logSettings } = starting;
+  let router: RunningRouter | null = null;
+  const opsHost = configuration['ops-host'];
+  const ops = await startOpsServer(opsHost, configuration['ops-port'], {
+    metrics: () => (router === null ? Promise.reject(new StartError('the router is starting', 1)) : router.metrics()),
+  });
+  lifecycle.add('ops', () => ops.stop());
+  const { startRouter } = await import('../router.ts');
+  const log = createLog(logSettings);
+  const running = await startRouter(routerOptions(configuration, busAddress, log, logSettings));
+  router = running;
+  lifecycle.add('router', () => running.stop(), running.failed);
+  starting.ready.unshift(['http', `http://${hostPort(configuration.host, running.httpPort)}`]);
+  if (configuration['ops-port'] === 0) starting.ready.push(['ops', hostPort(opsHost, ops.port)]);
+}
+
+async function startParts(command: 'up' | 'bus' | 'router', starting: Starting): Promise<void> {
+  const { configuration, lifecycle } = starting;
+  let busAddress = configuration.bus;
+  if (command !== 'router') {
+    const bus = await startBusPart(starting);
+    const host = configuration['bus-host'];
+    busAddress = hostPort(reachable(host), bus.port);
+    starting.ready.push(['grpc', hostPort(host, bus.port)]);
+  }
+  if (command !== 'bus' && !lifecycle.ending) await startRouterPart(starting, busAddress);
+}
+
+/**
+ * Runs the bus, the router or both until a signal, and closes them in order.
+ *
+ * Answers the exit code. Fails with a StartError, everything closed again, when a part cannot start.
+ */
+export async function serve(command: 'up' | 'bus' | 'router', configuration: Configuration): Promise<number> {
+  const logSettings: LogSettings = { level: configuration['log-level'], pretty: process.stderr.isTTY };
+  const log = createLog(logSettings);
+  const lifecycle = new Lifecycle(systemClock, log);
+  const starting: Starting = { configuration, lifecycle, logSettings, ready: [] };
+  try {
+    await startParts(command, starting);
+  } catch (error) {
+    await lifecycle.close();
+    throw error;
+  }
+  // Whoever reads the ready line may have gone; that is no reason to stop serving.
+  process.stdout.on('error', () => undefined);
+  if (!lifecycle.ending) process.stdout.write(readyLine(starting.ready));
+  return lifecycle.untilEnd();
+}

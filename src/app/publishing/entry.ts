@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { eventFaults, type StorageEventInput } from '../../core/event.ts';
+import { parseUuid } from '../../core/event-id.ts';
+import { executionStatuses, tagFault } from '../../core/execution.ts';
+import type { Fault } from '../../core/failure.ts';
+import { eventJsonBytesMax, executionTagsMax, reasonBytesMax } from '../../core/limits.ts';
+import type { ExecutionChangeInput, PublishEntry } from '../../storage/publisher.ts';
+
+/** What the bus sets itself; taken and left out, so that lines saved from a stream can be published again. */
+const stamped = ['id', 'type', 'extension', 'topic'] as const;
+
+const eventShape = z.strictObject({
+  execution_id: z.string(),
+  stage: z.string(),
+  path: z.string(),
+  size: z.number().optional(),
+  content_type: z.string().optional(),
+  checksum: z.string().optional(),
+  uri: z.string().optional(),
+  time: z.string().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+  source_id: z.string().optional(),
+});
+
+const changeShape = z.strictObject({
+  execution_id: z.string(),
+  status: z.enum(executionStatuses).optional(),
+  tags: z.array(z.string()).max(executionTagsMax).optional(),
+  reason: z.string().optional(),
+});
+
+export type EntryReading =
+  | { readonly kind: 'entry'; readonly entry: PublishEntry }
+  | { readonly kind: 'faults'; readonly faults: readonly Fault[] };
+
+const one = (field: readonly (string | number)[], reason: string): EntryReading => ({
+  kind: 'faults',
+  faults: [{ field, reason }],
+});
+
+function shapeFaults(error: z.ZodError): EntryReading {
+  const faults = error.issues.map((issue) => {
+    const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+    if (issue.code === 'unrecognized_keys') return { field: [...path, ...issue.keys], reason: 'is not known here' };
+    const absent = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+    return { field: path, reason: absent ? 'is required' : issue.message };
+  });
+  return { kind: 'faults', faults };
+}
+
+/** zod answers absent optional keys as absent; the cast only drops its `| undefined`. */
+function readEvent(value: object): EntryReading {
+  const shape = eventShape.safeParse(value);
+  if (!shape.success) return shapeFaults(shape.error);
+  const event = shape.data as StorageEventInput;
+  const faults = eventFaults(event);
+  if (faults.length > 0) return { kind: 'faults', faults };
+  const bytes = Buffer.byteLength(JSON.stringify(event));
+  if (bytes > eventJsonBytesMax)
+    return one(['event'], `must be at most ${eventJsonBytesMax} bytes as JSON, is ${bytes}`);
+  return { kind: 'entry', entry: { kind: 'event', event } };
+}
+
+function readChange(value: object): EntryReading {
+  const shape = changeShape.safeParse(value);
+  if (!shape.success) return shapeFaults(shape.error);
+  const change = shape.data as ExecutionChangeInput;
+  if (parseUuid(change.execution_id) === null) return one(['execution_id'], 'must be a UUID');
+  if (change.status === undefined && (change.tags ?? []).length === 0) return one(['status'], 'or tags must be given');
+  for (const [index, tag] of (change.tags ?? []).entries()) {
+    const reason = tagFault(tag);
+    if (reason !== null) return one(['tags', index], reason);
+  }
+  if (Buffer.byteLength(change.reason ?? '') > reasonBytesMax)
+    return one(['reason'], `must be at most ${reasonBytesMax} bytes`);
+  return { kind: 'entry', entry: { kind: 'change', change } };
+}
+
+/** An event, or a change when the object has `status`, `tags` or `reason` and neither stage nor path. */
+export function readEntry(value: unknown): EntryReading {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return one(['line'], 'must be a JSON object');
+  const kept = Object.fromEntries(
+    Object.entries(value).filter(([key]) => !(stamped as readonly string[]).includes(key)),
+  );
+  const isChange = ['status', 'tags', 'reason'].some((key) => key in kept) && !('stage' in kept) && !('path' in kept);
+  return isChange ? readChange(kept) : readEvent(kept);
+}
+
+/** One line of JSON. */
+export function readLine(line: string): EntryReading {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    return one(['line'], `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return readEntry(value);
+}
+
+/** `stage: must not be empty`, all of them on one line. */
+export function faultText(faults: readonly Fault[]): string {
+  return faults.map(({ field, reason }) => `${field.join('.')}: ${reason}`).join('; ');
+}

@@ -1,0 +1,32 @@
+import type { EdgeSettings } from '../contract/edge-settings.ts';
+import type { Log, LogSettings } from '../observe/log.ts';
+
+/** What a router is started with. Sizes in bytes. */
+export interface RouterOptions {
+  /** `host:port` of the bus. */
+  readonly busAddress: string;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly shards: number;
+  readonly windowBytes: number;
+  /** Open streams over all shards. */
+  readonly connections: number;
+  /** Open streams of one client address; 0 is no limit. */
+  readonly connectionsPerAddress: number;
+  readonly edge: EdgeSettings;
+  readonly log: Log;
+  /** For the threads, which make their own. */
+  readonly logSettings: LogSettings;
+}
+
+/** A router that serves. */
+export interface RunningRouter {
+  readonly httpPort: number;
+  /** Stops accepting, ends every stream with `done` and `shutdown`, closes the threads in order. Resolves when the port is closed. */
+  stop(): Promise<void>;
+  /** Settles when the router cannot go on; never rejects. */
+  readonly failed: Promise<Error>;
+  /** The metrics of all its threads in the text format of Prometheus. */
+  metrics(): Promise<string>;
+}
