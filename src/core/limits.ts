@@ -112,9 +112,35 @@ export const writesInFlightMax = 1_024;
 /** Bytes of those. */
 export const writeBytesInFlightMax = 67_108_864;
 
+/** Seconds that a stream may ask for: the original's bounds. An hour outlives any proxy's idea of one response. */
+export const timeoutSecondsMin = 1;
+export const timeoutSecondsMax = 3_600;
+export const timeoutSecondsDefault = 300;
+
+/** Executions in one page of the list: at 16 KiB an entry, 16 MiB at the very most, 300 KiB as a rule. */
+export const executionsPageMax = 1_000;
+export const executionsPageDefault = 100;
+/** Characters of a page cursor; ours are shorter. */
+export const pageCursorCharactersMax = 256;
+
+/** Faults listed in one 422: a batch may have one an event. What is beyond is not listed. */
+export const faultsListedMax = 1_000;
+/** What a 422 says back of one bad value: enough to recognise it. 1,000 faults stay below 4 MiB as a rule. */
+export const faultInputCharactersMax = 1_024;
+export const faultInputItemsMax = 32;
+export const faultInputDepthMax = 4;
+
+/** Bytes of request bodies that one shard collects at a time; above it a write gets 503. Sixty-four of the largest. */
+export const bodyBytesInFlightMax = 67_108_864;
+
+/** Retry-After, seconds: a queue drains in one, connections end and processes restart in a few. */
+export const retryAfterOverloadSeconds = 1;
+export const retryAfterCapacitySeconds = 5;
+
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
+assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');
