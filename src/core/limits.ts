@@ -165,6 +165,30 @@ export const publishRetryMs = [200, 1_000, 3_000] as const;
 export const progressMs = 1_000;
 /** A client of the command line waits this long for an answer: the publish deadline of the server and a margin. */
 export const clientDeadlineMs = 15_000;
+/** Seconds that a stream may ask for: the original's bounds. An hour outlives any proxy's idea of one response. */
+export const timeoutSecondsMin = 1;
+export const timeoutSecondsMax = 3_600;
+export const timeoutSecondsDefault = 300;
+
+/** Executions in one page of the list: at 16 KiB an entry, 16 MiB at the very most, 300 KiB as a rule. */
+export const executionsPageMax = 1_000;
+export const executionsPageDefault = 100;
+/** Characters of a page cursor; ours are shorter. */
+export const pageCursorCharactersMax = 256;
+
+/** Faults listed in one 422: a batch may have one an event. What is beyond is not listed. */
+export const faultsListedMax = 1_000;
+/** What a 422 says back of one bad value: enough to recognise it. 1,000 faults stay below 4 MiB as a rule. */
+export const faultInputCharactersMax = 1_024;
+export const faultInputItemsMax = 32;
+export const faultInputDepthMax = 4;
+
+/** Bytes of request bodies that one shard collects at a time; above it a write gets 503. Sixty-four of the largest. */
+export const bodyBytesInFlightMax = 67_108_864;
+
+/** Retry-After, seconds: a queue drains in one, connections end and processes restart in a few. */
+export const retryAfterOverloadSeconds = 1;
+export const retryAfterCapacitySeconds = 5;
 
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
@@ -175,3 +199,4 @@ assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit it
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
 assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');
+assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');

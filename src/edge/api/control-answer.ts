@@ -1,0 +1,89 @@
+import type { ControlAnswer, ControlCall } from '../../contract/control.ts';
+import type { BusFailure, Fault } from '../../core/failure.ts';
+import { retryAfterCapacitySeconds, retryAfterOverloadSeconds } from '../../core/limits.ts';
+import {
+  type Answer,
+  type AnswerContext,
+  type ErrorWords,
+  errorAnswer,
+  type Header,
+  internalError,
+  jsonAnswer,
+  validationAnswer,
+} from '../http/answer.ts';
+import { type ValidationFault, valueFault } from '../http/validation.ts';
+import { badCursor } from './executions.ts';
+
+const pending: readonly Header[] = [['Rivulet-Visible', 'pending']];
+
+/** What the main thread answered, as HTTP. */
+export function controlAnswer(call: ControlCall, answer: ControlAnswer, context: AnswerContext): Answer {
+  switch (answer.kind) {
+    case 'published': {
+      const body = { accepted: answer.ids.length, ids: answer.ids };
+      return jsonAnswer(202, body, answer.visible ? [] : pending);
+    }
+    case 'execution':
+      return jsonAnswer(200, answer.execution, answer.visible ? [] : pending);
+    case 'executions':
+      return jsonAnswer(200, { executions: answer.executions, next_cursor: answer.nextCursor });
+    case 'health':
+      return jsonAnswer(answer.healthy ? 200 : 503, answer.report);
+    case 'readiness':
+      return jsonAnswer(answer.ready ? 200 : 503, answer.report);
+    case 'not-found':
+      return errorAnswer(executionNotFound(call), context);
+    case 'bad-cursor':
+      return validationAnswer([badCursor(call.kind === 'list-executions' ? call.cursor : null)]);
+    case 'overloaded':
+      return errorAnswer(overloaded(answer.detail), context);
+    case 'failed':
+      return failedAnswer(call, answer, context);
+  }
+}
+
+function executionNotFound(call: ControlCall): ErrorWords {
+  const id = 'executionId' in call ? call.executionId : '';
+  return { status: 404, code: 'EXECUTION_NOT_FOUND', detail: `Execution not found: ${id}` };
+}
+
+function overloaded(detail: string): ErrorWords {
+  return { status: 503, code: 'OVERLOADED', detail, retryAfter: retryAfterOverloadSeconds };
+}
+
+type Failed = Extract<ControlAnswer, { kind: 'failed' }>;
+
+function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext): Answer {
+  // A named field cannot be cured by a retry, whatever the code (RESOURCE_EXHAUSTED with the field: too many tags).
+  if (failed.faults.length > 0) return validationAnswer(failed.faults.map((fault) => bodyFault(call, fault)));
+  if (failed.code === 'invalid') return validationAnswer([valueFault(['body'], failed.detail, null)]);
+  return errorAnswer(failureWords(failed.code, failed.detail), context);
+}
+
+/** The bus names fields as `events[i].field`; a body of one event has no `events`. */
+function bodyFault(call: ControlCall, fault: Fault): ValidationFault {
+  const field = typeof fault.field[0] === 'number' ? ['events', ...fault.field] : fault.field;
+  const single = call.kind === 'publish' && call.events.length === 1 && field[0] === 'events';
+  return valueFault(['body', ...(single ? field.slice(2) : field)], fault.reason, null);
+}
+
+function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): ErrorWords {
+  switch (code) {
+    case 'conflict':
+      return { status: 409, code: 'SOURCE_ID_CONFLICT', detail };
+    case 'terminal':
+      return { status: 409, code: 'EXECUTION_TERMINAL', detail };
+    case 'exhausted':
+      return { status: 507, code: 'STORAGE_EXHAUSTED', detail };
+    case 'unavailable':
+      return { status: 503, code: 'BUS_UNAVAILABLE', detail, retryAfter: retryAfterCapacitySeconds };
+    case 'deadline':
+      // May have been stored: only a source_id makes the retry safe.
+      return { status: 503, code: 'BUS_DEADLINE', detail, retryAfter: retryAfterCapacitySeconds };
+    case 'too-old':
+    case 'identity':
+      return { status: 503, code: 'BUS_CHANGED', detail, retryAfter: retryAfterCapacitySeconds };
+    case 'internal':
+      return internalError;
+  }
+}

@@ -1,0 +1,134 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import type { StreamEvents, StreamRefusal, StreamSocket } from '../contract/stream.ts';
+import { assert } from '../core/assert.ts';
+import { type Exchange, writeHead } from './exchange.ts';
+import { errorAnswer, type Header, internalError } from './http/answer.ts';
+import { refusalAnswer } from './stream/refusal.ts';
+
+const streamHeaders: readonly Header[] = [
+  ['Content-Type', 'text/event-stream; charset=utf-8'],
+  ['Cache-Control', 'no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+];
+
+export interface StreamSocketHooks {
+  /** The head was written with this status. */
+  readonly answered: (status: number) => void;
+  /** The shard threw out of one of its events; this one stream is closed, no other is touched. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * A response as a shard sees it (contract/stream.ts). Every write is corked: outside a cork it costs five times as much.
+ *
+ * States: waiting (neither opened nor refused), open, closed. `#response` is null when closed, and every call is then a no-op.
+ */
+export class UwsStreamSocket implements StreamSocket {
+  readonly #exchange: Exchange;
+  readonly #hooks: StreamSocketHooks;
+  #response: HttpResponse | null;
+  #events: StreamEvents | null = null;
+  #opened = false;
+  /** The outcome of the one write in progress; a field, so that a cork needs no new closure variable to answer through. */
+  #flushed = true;
+
+  constructor(exchange: Exchange, hooks: StreamSocketHooks) {
+    this.#exchange = exchange;
+    this.#hooks = hooks;
+    this.#response = exchange.take(() => {
+      this.#response = null;
+      this.#guarded(() => this.#events?.onClosed());
+    });
+    this.#response?.onWritable(() => {
+      this.#guarded(() => this.#events?.onWritable());
+      // Only tells uWebSockets.js not to drain on its own; it does not with a handler registered.
+      return true;
+    });
+  }
+
+  /** The door's answer arrives after `openStream` was called with this socket; uWebSockets.js reports nothing in between. */
+  attach(events: StreamEvents): void {
+    this.#events = events;
+  }
+
+  open(first: Uint8Array): 'flushed' | 'buffered' {
+    const response = this.#response;
+    if (response === null) return 'flushed';
+    assert(!this.#opened && first.length > 0, 'a stream is opened once, with bytes: an empty chunk would end it');
+    this.#opened = true;
+    response.cork(() => {
+      writeHead(response, 200, [...streamHeaders, ...this.#exchange.context.headers]);
+      this.#flushed = response.write(first);
+    });
+    this.#hooks.answered(200);
+    return this.#flushed ? 'flushed' : 'buffered';
+  }
+
+  refuse(refusal: StreamRefusal): void {
+    if (this.#response === null) return;
+    assert(!this.#opened, 'a stream that was opened cannot be refused');
+    this.#close();
+    const answer = refusalAnswer(refusal, this.#exchange.context);
+    if (this.#exchange.reply(answer)) this.#hooks.answered(answer.status);
+  }
+
+  write(bytes: Uint8Array): 'flushed' | 'buffered' {
+    const response = this.#response;
+    if (response === null) return 'flushed';
+    assert(this.#opened, 'a stream is written to after it was opened');
+    response.cork(() => {
+      this.#flushed = response.write(bytes);
+    });
+    return this.#flushed ? 'flushed' : 'buffered';
+  }
+
+  end(last: Uint8Array): void {
+    const response = this.#response;
+    if (response === null) return;
+    assert(this.#opened, 'a stream is ended after it was opened');
+    this.#close();
+    response.cork(() => {
+      response.end(last);
+    });
+  }
+
+  abort(): void {
+    const response = this.#response;
+    if (response === null) return;
+    this.#close();
+    response.close();
+  }
+
+  nudge(): void {
+    const response = this.#response;
+    if (response === null) return;
+    response.pause();
+    response.resume();
+  }
+
+  /** The door threw: 500 while a status is still to be sent, else the stream is cut. */
+  fail(error: unknown): void {
+    this.#hooks.failed(error);
+    if (this.#opened || this.#response === null) {
+      this.abort();
+      return;
+    }
+    this.#close();
+    const answer = errorAnswer(internalError, this.#exchange.context);
+    if (this.#exchange.reply(answer)) this.#hooks.answered(answer.status);
+  }
+
+  #guarded(event: () => void): void {
+    try {
+      event();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** No call and no event after this. */
+  #close(): void {
+    this.#response = null;
+    this.#events = null;
+  }
+}
