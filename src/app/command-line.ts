@@ -225,7 +225,9 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       report(error.message);
       return error.exitCode;
     }
-    process.stderr.write(`rivulet: a defect: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `rivulet: a defect: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return exitDefect;
   }
 }

@@ -72,7 +72,9 @@ function makeCounts(registry: Registry, shard: number): Counts {
     }),
     ends: new LabelledTally(named('stream_ends_total', 'Streams that the server ended.'), ['reason']),
     disconnects: new LabelledTally(named('disconnects_total', 'Streams that broke.'), ['reason']),
-    gaps: new LabelledTally(named('gaps_total', 'Cursors that could not be honoured, said in band or not.'), ['reason']),
+    gaps: new LabelledTally(named('gaps_total', 'Cursors that could not be honoured, said in band or not.'), [
+      'reason',
+    ]),
     requests: new LabelledTally(named('http_requests_total', 'Responses whose head was written.'), ['route', 'status']),
   };
 }
@@ -82,7 +84,10 @@ function probeShard(registry: Registry, read: () => ShardProbes): void {
   probe(named('connections', 'Open streams.'), () => read().connections);
   probeEach(named('sessions', 'Streams by state.'), 'state', () => read().sessions);
   probe(named('filter_groups', 'Distinct filters, each matched once.'), () => read().groups);
-  probe(named('watched_executions', 'Executions that a shard is woken for, summed over the shards.'), () => read().executions);
+  probe(
+    named('watched_executions', 'Executions that a shard is woken for, summed over the shards.'),
+    () => read().executions,
+  );
 }
 
 /** @param probes read each time the metrics are collected, on the shard's own thread */

@@ -103,7 +103,10 @@ export class SpreadTally {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
     const valuesOf = (): PlainValue[] => this.#values(name, labels);
-    new PlainHistogram({ name, help, registers: [registry], labelNames: Object.keys(labels), buckets: [...bounds] }, valuesOf);
+    new PlainHistogram(
+      { name, help, registers: [registry], labelNames: Object.keys(labels), buckets: [...bounds] },
+      valuesOf,
+    );
   }
 
   /** @param value in the unit of the metric's name */
