@@ -3,7 +3,6 @@ import type { EventId } from '../core/event-id.ts';
 import type { ExecutionStatus } from '../core/execution.ts';
 import type { Sequence } from '../core/sequence.ts';
 import type { ControlAnswer, ControlCall } from './control.ts';
-import type { EdgeSettings } from './edge-settings.ts';
 import type { CursorRequest, StreamRefusal } from './stream.ts';
 import type { WindowMark } from './window.ts';
 
@@ -29,6 +28,13 @@ export interface Gap {
   /** What the client asked for, or the position that it had; cut to `gapRequestedCharactersMax`. */
   readonly requested: string | null;
   readonly oldestAvailable: EventId | null;
+}
+
+/** Why every open stream goes on elsewhere, and where. */
+export interface ViewGap {
+  readonly reason: 'overtaken' | 'journal_replaced';
+  readonly oldestAvailable: EventId | null;
+  readonly resumeAfter: JournalPosition;
 }
 
 /** One execution of a value, as of the position of the message that carries it. */
@@ -87,12 +93,12 @@ export type ShardMessage =
   | { readonly kind: 'refused'; readonly session: SessionKey; readonly refusal: StreamRefusal }
   | { readonly kind: 'history'; readonly ticket: number; readonly outcome: HistoryOutcome }
   | { readonly kind: 'answer'; readonly call: number; readonly answer: ControlAnswer }
-  /** The shard's view of its values is made anew; with a gap, every stream also moves to `at`. */
+  /** The shard's view of its values is made anew, exact as of `at`; with a gap, every stream also moves. */
   | {
       readonly kind: 'resync';
       readonly at: Position;
       readonly values: readonly ResolvedValue[];
-      readonly gap: { readonly reason: GapReason; readonly oldestAvailable: EventId | null } | null;
+      readonly gap: ViewGap | null;
     }
   /** Ends every stream with `done`, reason `shutdown`. */
   | { readonly kind: 'shutdown' };
@@ -108,12 +114,17 @@ export interface ShardTask {
   readonly postedMs: number;
 }
 
-/** The special tasks outside the mailbox. */
-export type ShardErrand = { readonly errand: 'open' } | { readonly errand: 'metrics' } | { readonly errand: 'close' };
+/** Tasks outside the mailbox: what the owner of the threads asks, not the dispatcher. */
+export type ShardErrand<Setup> =
+  /** The first task of a thread: makes the shard, answers where its connections are to be handed over. */
+  | { readonly errand: 'open'; readonly setup: Setup }
+  | { readonly errand: 'metrics' }
+  /** Cuts what is left and closes the app, so that the thread may end. The last task. */
+  | { readonly errand: 'close' };
 
 export type ShardReply =
   | { readonly kind: 'done' }
-  | { readonly kind: 'opened'; readonly descriptor: string }
+  | { readonly kind: 'opened'; readonly descriptor: number }
   | { readonly kind: 'metrics'; readonly metrics: unknown };
 
 /** Messages from a shard to the main thread, over the port of `start`. */
@@ -138,10 +149,3 @@ export type ShardReport =
   /** The window has lapped this shard: it needs a `resync`. */
   | { readonly kind: 'lapped' }
   | { readonly kind: 'drained'; readonly streams: number };
-
-/** What a shard's thread is given when it starts. Plain data and shared memory. */
-export interface ShardSetup {
-  readonly shard: number;
-  readonly window: unknown;
-  readonly edge: EdgeSettings;
-}

@@ -3,7 +3,7 @@ import type { EventId, JournalTag } from '../core/event-id.ts';
 import type { ExecutionStatus } from '../core/execution.ts';
 import type { Sequence } from '../core/sequence.ts';
 import type { ExecutionFacts } from './journal.ts';
-import type { HistoryOutcome, JournalPosition } from './shard-messages.ts';
+import type { HistoryOutcome, JournalPosition, ViewGap } from './shard-messages.ts';
 
 /** What the bus says of its journal. */
 export interface JournalDescription {
@@ -13,6 +13,7 @@ export interface JournalDescription {
   /** null: nothing is kept. */
   readonly oldest: JournalPosition | null;
   readonly newest: JournalPosition;
+  readonly retainedBytes: number;
   readonly placement: CursorPlacement | null;
 }
 
@@ -56,30 +57,28 @@ export interface BusCalls {
 export interface ViewChange {
   /** Where the window begins anew. */
   readonly start: JournalPosition;
-  readonly gap: { readonly reason: 'overtaken' | 'journal_replaced'; readonly oldestAvailable: EventId | null } | null;
+  /** The registry as of a sequence that the window reaches before anything is answered, in place of all that was known. */
+  readonly executions: readonly ExecutionFacts[];
+  /** null at the first start: nobody was there. */
+  readonly gap: ViewGap | null;
 }
 
 /**
  * Where the upstream hands over what it receives. All calls come on the main thread, in journal order.
  */
 export interface UpstreamSink {
-  /** One encoded RecordBatch (proto), valid during the call. */
-  batch(bytes: Buffer): void;
-  /** Facts of executions, as of a sequence at or above anything handed over before. `reset`: they replace all that was known. */
-  executions(snapshot: ExecutionSnapshot): void;
+  /** One encoded RecordBatch (proto), valid during the call. Answers the position after it. */
+  batch(bytes: Buffer): JournalPosition;
+  /** Executions that the registry of the bus has forgotten. */
   forgotten(executionIds: readonly string[]): void;
-  /** The window starts anew behind `start`. Comes after the snapshot that belongs to it. */
+  /** After a reconnection: what was there at `asOf`. Anything older that is not in it was forgotten meanwhile. */
+  present(executionIds: ReadonlySet<string>, asOf: Sequence): void;
+  /** Window and registry start anew. */
   view(change: ViewChange): void;
   /** Everything that the bus had when it was last described is in the window: the first fill is complete. */
   filled(): void;
   connected(connected: boolean): void;
   described(journal: JournalDescription): void;
-}
-
-export interface ExecutionSnapshot {
-  readonly executions: readonly ExecutionFacts[];
-  readonly asOf: Sequence;
-  readonly reset: boolean;
 }
 
 /** The flow control of the stream from the bus. */

@@ -42,7 +42,7 @@ export interface WindowStatus {
   lowSequence(): Sequence;
   /** The id of a record that is in the window, or null. */
   idAt(sequence: Sequence): EventId | null;
-  /** Bytes in use, of `capacityBytes`. */
-  readonly usedBytes: number;
+  /** Bytes that readers can still reach, of `capacityBytes`. */
+  readonly keptBytes: number;
   readonly capacityBytes: number;
 }

@@ -90,6 +90,11 @@ export const historyReadsMax = 8;
 /** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */
 export const historyRetryMs = 250;
 
+/** Waits before the router connects to the bus again: a restart takes a second or two, and nobody wants to wait longer than the cap after it. */
+export const upstreamBackoffMs = { base: 100, cap: 5_000 } as const;
+/** How often the journal is described anew: the lag and the oldest position in metrics and `/readyz` are at most this old. */
+export const describeEveryMs = 5_000;
+
 /** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
 export const stalledCloseMs = 60_000;
 /** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */

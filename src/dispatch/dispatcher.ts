@@ -1,12 +1,12 @@
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import type { ControlAnswer, HealthReport, ReadinessReport } from '../contract/control.ts';
 import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
-import type { BusCalls, ExecutionSnapshot, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
+import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Cancel, Clock } from '../core/clock.ts';
 import { formatEventId, type EventId, type JournalTag } from '../core/event-id.ts';
 import { flowCheckMs, holdBackMsMax, shardUnresponsiveMs } from '../core/limits.ts';
-import { sequenceNone, type ShardIndex } from '../core/sequence.ts';
+import { type Sequence, sequenceNone, type ShardIndex } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import { AdmissionDesk } from './admission-desk.ts';
 import { ControlDesk } from './control-desk.ts';
@@ -39,6 +39,8 @@ export interface DispatcherDependencies {
   readonly connectionsPerAddressMax: number;
   readonly onFault: (what: string, fault: unknown) => void;
   readonly onPublished: (seconds: number, entries: number) => void;
+  /** The stream from the bus was held back for so long. */
+  readonly onHeldBack: (milliseconds: number) => void;
 }
 
 /** The main thread's actor: takes what the upstream hands over, wakes the shards that want it, and answers their reports. */
@@ -151,8 +153,9 @@ export class Dispatcher implements UpstreamSink {
     return this.#intake.head();
   }
 
-  get records(): number {
-    return this.#intake.records;
+  /** The journal as the bus described it last. */
+  journal(): JournalDescription | null {
+    return this.#journal;
   }
 
   gauges(): { readonly joins: number; readonly historyQueued: number; readonly streams: number; readonly mailboxDepth: readonly number[] } {
@@ -172,17 +175,21 @@ export class Dispatcher implements UpstreamSink {
     return this.#health();
   }
 
-  batch(bytes: Buffer): void {
-    if (this.#intake.batch(bytes) === 0) return;
-    for (const mailbox of this.#mailboxes) mailbox.flush();
-    this.#waiters.advance(this.#intake.head().sequence);
-    this.#checkFlow();
+  batch(bytes: Buffer): Position {
+    if (this.#intake.batch(bytes) > 0) {
+      for (const mailbox of this.#mailboxes) mailbox.flush();
+      this.#waiters.advance(this.#intake.head().sequence);
+      this.#checkFlow();
+    }
+    return this.#intake.head();
   }
 
-  executions(snapshot: ExecutionSnapshot): void {
-    const { registry } = this.#with;
-    if (snapshot.reset) registry.clear();
-    registry.loadSnapshot(snapshot.executions);
+  present(executionIds: ReadonlySet<string>, asOf: Sequence): void {
+    const gone: string[] = [];
+    for (const facts of this.#with.registry.values()) {
+      if (facts.createdSequence <= asOf && !executionIds.has(facts.executionId)) gone.push(facts.executionId);
+    }
+    this.forgotten(gone);
   }
 
   forgotten(executionIds: readonly string[]): void {
@@ -193,9 +200,12 @@ export class Dispatcher implements UpstreamSink {
   }
 
   view(change: ViewChange): void {
+    const { registry } = this.#with;
+    registry.clear();
+    registry.loadSnapshot(change.executions);
     this.#intake.restart(change.start.sequence, change.start.id);
     this.#interest.rebuild();
-    this.#waiters.advance(change.start.sequence);
+    this.#waiters.restart(change.start.sequence);
     for (const shard of this.#mailboxes.keys()) this.#resync(shard as ShardIndex, change.gap);
   }
 
@@ -276,7 +286,10 @@ export class Dispatcher implements UpstreamSink {
       if (pending !== null && head - pending > window.capacityBytes / 2) behind = true;
     }
     if (!behind) {
-      if (this.#heldSinceMs !== 0) flow.release();
+      if (this.#heldSinceMs !== 0) {
+        flow.release();
+        this.#with.onHeldBack(nowMs - this.#heldSinceMs);
+      }
       this.#heldSinceMs = 0;
       return;
     }

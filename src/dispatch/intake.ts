@@ -30,7 +30,6 @@ export class Intake {
   /** Reused: the registry keeps nothing of it but the numbers and the text. */
   readonly #place = { sequence: 0, id: '', timeMs: 0 };
   #head: Position;
-  records = 0;
 
   constructor(dependencies: IntakeDependencies, origin: EventId) {
     this.#with = dependencies;
@@ -62,7 +61,6 @@ export class Intake {
       const mark = window.head();
       this.#head = { ...mark, id: formatEventId(timeMs, mark.sequence, tag) };
     }
-    this.records += count;
     return count;
   }
 
@@ -83,7 +81,7 @@ export class Intake {
     }
     const change = reader.change;
     if (change === null) return;
-    registry.applyChange(reader.executionId, place, change);
+    registry.applyChange(reader.executionId, place, { ...change, reason: change.reason ?? '' });
     if (change.tags.length > 0) interest.onTagged(reader.executionId, change.tags);
   }
 

@@ -40,7 +40,13 @@ export class PositionWaiters {
     });
   }
 
-  /** The head has moved; a journal that was replaced may move it back. Cost: O(waiters), which is mostly none. */
+  /** The journal is another one: what was waited for may never come. */
+  restart(head: Sequence): void {
+    this.#head = head;
+    for (const waiter of this.#waiters) waiter.settle(waiter.sequence <= head);
+  }
+
+  /** The head has moved on. Cost: O(waiters), which is mostly none. */
   advance(head: Sequence): void {
     this.#head = head;
     for (const waiter of this.#waiters) {

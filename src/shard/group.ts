@@ -20,7 +20,7 @@ export class Group {
   readonly members: Session[] = [];
   /** Streams in any state; at 0 the group is forgotten. */
   refs = 0;
-  handles: TrieHandle[] = [];
+  handles: TrieHandle<Group>[] = [];
   /** The last record that was matched: an event that reaches the group through two of its values counts once. */
   matchedSequence = -1 as Sequence;
   /** Start and end in the scratch of each frame of the present batch, and its record's offset in it: 3 numbers a frame. */

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
+import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask, ViewGap } from '../contract/shard-messages.ts';
 import type { ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
@@ -248,9 +248,9 @@ export class Shard implements StreamDoor {
     }
   }
 
-  #moveWithGap(session: Session, cursor: Cursor, gap: NonNullable<Extract<ShardMessage, { kind: 'resync' }>['gap']>): void {
+  #moveWithGap(session: Session, cursor: Cursor, gap: ViewGap): void {
     const requested = cursorId(cursor);
-    copyCursor(this.#drain.position, cursor);
+    copyCursor(cursorAt(gap.resumeAfter), cursor);
     session.gap = { reason: gap.reason, requested, oldestAvailable: gap.oldestAvailable };
     if (session.state === 'deciding') this.#sessions.begin(session, 'owed');
     else this.#sessions.sayGap(session, session.gap);

@@ -82,6 +82,11 @@ export class RecordView {
     return true;
   }
 
+  /** What it looks at; `frameStart` and `frameEnd` are places in it. */
+  get buffer(): Buffer {
+    return this.#buffer;
+  }
+
   /** Bytes of the record, padding included. */
   get length(): number {
     return this.#length;

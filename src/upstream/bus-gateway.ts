@@ -1,0 +1,135 @@
+import type { HistoryOutcome, JournalPosition } from '../contract/shard-messages.ts';
+import type {
+  BusCalls,
+  CursorPlacement,
+  HistoryRequest,
+  JournalDescription,
+  PublishEntry,
+  PublishReceipt,
+} from '../contract/upstream.ts';
+import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../core/event-id.ts';
+import { executionStatuses } from '../core/execution.ts';
+import { BusError } from '../core/failure.ts';
+import { historyBlockBytes } from '../core/limits.ts';
+import { type Sequence, toSequence } from '../core/sequence.ts';
+import type { BusClient } from '../wire/bus-client.ts';
+import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus-messages.ts';
+import { HistoryBlockBuilder } from '../wire/history-block.ts';
+import { RecordReader } from '../wire/record-reader.ts';
+
+/** The calls that the dispatcher makes, in the words of the domain. */
+export class BusGateway implements BusCalls {
+  readonly #client: BusClient;
+
+  constructor(client: BusClient) {
+    this.#client = client;
+  }
+
+  async publish(entries: readonly PublishEntry[]): Promise<PublishReceipt> {
+    const response = await this.#client.publish({ entries: entries.map(entryMessage) });
+    return { ids: response.ids as readonly EventId[], lastSequence: toSequence(response.last_sequence) };
+  }
+
+  async describe(cursor: string | null, deadlineMs: number): Promise<JournalDescription> {
+    return descriptionOf(await this.#client.describe(cursor ?? '', deadlineMs));
+  }
+
+  /** One block: what matches in (after, until], up to `historyBlockBytes`. */
+  async history(request: HistoryRequest): Promise<HistoryOutcome> {
+    const { executionIds, after, until } = request;
+    const start = await this.#start(after);
+    if (start.kind === 'too-old') return start;
+    // Executions that nobody has: nothing to read, and an empty list would mean all.
+    if (executionIds.length === 0) return this.#emptyBlock(until);
+    const builder = new HistoryBlockBuilder(historyBlockBytes);
+    const reader = new RecordReader();
+    let through: JournalPosition | null = null;
+    const batches = this.#client.read({
+      after_sequence: after,
+      until_sequence: until,
+      execution_ids: executionIds,
+      limit_bytes: historyBlockBytes / 2,
+      events_only: true,
+    });
+    for await (const batch of batches) {
+      reader.reset(batch);
+      let full = false;
+      while (reader.next()) {
+        if (!builder.append(reader)) {
+          full = true;
+          break;
+        }
+        through = { sequence: reader.sequence, id: reader.id };
+      }
+      if (full) break;
+      if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
+    }
+    if (through === null) throw new BusError('internal', 'the bus ended a read without a position');
+    return { kind: 'block', bytes: builder.take().buffer, through };
+  }
+
+  /** Whether the journal still has everything after a sequence. */
+  async #start(after: Sequence): Promise<{ readonly kind: 'kept' } | Extract<HistoryOutcome, { kind: 'too-old' }>> {
+    const { oldest } = await this.describe(null, historyDescribeMs);
+    if (oldest === null || oldest.sequence - 1 <= after) return { kind: 'kept' };
+    return { kind: 'too-old', resumeAfter: justBefore(oldest), oldestAvailable: oldest.id };
+  }
+
+  async #emptyBlock(until: Sequence): Promise<HistoryOutcome> {
+    const { newest, origin } = await this.describe(null, historyDescribeMs);
+    const at = newest.sequence <= until ? newest : { sequence: until, id: formatEventId(0, until, eventIdParts(origin.id).tag) };
+    return { kind: 'block', bytes: new ArrayBuffer(0), through: at };
+  }
+}
+
+const historyDescribeMs = 2_000;
+
+/** The position just before a kept record. Its own record may be gone: an id is made that sorts between the two and that retention has passed. */
+export function justBefore(position: JournalPosition): JournalPosition {
+  const { timeMs, tag } = eventIdParts(position.id);
+  const sequence = toSequence(position.sequence - 1);
+  return { sequence, id: formatEventId(timeMs, sequence, tag) };
+}
+
+export function descriptionOf(response: DescribeResponseMessage): JournalDescription {
+  const origin = { sequence: toSequence(0), id: response.origin_id as EventId };
+  const newest =
+    response.newest_sequence === 0
+      ? origin
+      : { sequence: toSequence(response.newest_sequence), id: response.newest_id as EventId };
+  return {
+    journalId: response.journal_id,
+    journalTag: response.journal_tag as JournalTag,
+    origin,
+    oldest:
+      response.oldest_sequence === 0
+        ? null
+        : { sequence: toSequence(response.oldest_sequence), id: response.oldest_id as EventId },
+    newest,
+    retainedBytes: response.retained_bytes,
+    placement: placementOf(response),
+  };
+}
+
+function placementOf(response: DescribeResponseMessage): CursorPlacement | null {
+  const { placement } = response;
+  if (placement === null || placement === undefined) return null;
+  const at = { sequence: toSequence(placement.sequence), id: placement.id as EventId };
+  for (const verdict of ['placed', 'expired', 'unknown-position', 'malformed'] as const) {
+    if (verdictNumbers[verdict] === placement.verdict) return { verdict, at };
+  }
+  throw new BusError('internal', `the bus gave a verdict that is not in the contract: ${placement.verdict}`);
+}
+
+function entryMessage(entry: PublishEntry): PublishEntryMessage {
+  if (entry.kind === 'event') return { event: entry.event };
+  const { executionId, status, tags, reason } = entry;
+  return {
+    change: {
+      execution_id: executionId,
+      status: status === null ? 0 : executionStatuses.indexOf(status) + 1,
+      tags,
+      ...(reason === null ? {} : { reason }),
+    },
+  };
+}
