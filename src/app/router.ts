@@ -73,7 +73,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     onPublished: (seconds) => {
       metrics.published(seconds * 1_000);
     },
-    onHeldBack: metrics.heldBack,
+    onHeldBack: (milliseconds) => {
+      metrics.heldBack(milliseconds);
+    },
   });
   const upstream = new Upstream({
     client,
@@ -81,7 +83,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     clock,
     random: randomFraction,
     fillBytes: Math.floor(options.windowBytes * fillShare),
-    onReconnected: metrics.upstreamReconnected,
+    onReconnected: () => {
+      metrics.upstreamReconnected();
+    },
     onTrouble: (what, error) => {
       log.warn({ what, reason: error instanceof Error ? error.message : String(error) }, 'the bus is away');
     },

@@ -83,7 +83,9 @@ export class ShardThread {
       settings: setup.edge,
       clock: systemClock,
       metrics: {
-        answered: metrics.answered,
+        answered: (route, status) => {
+          metrics.answered(route, status);
+        },
         failed: (error, correlationId) => {
           metrics.failed(error, correlationId);
           log.error({ error, correlationId }, 'a request failed');

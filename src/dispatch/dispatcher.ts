@@ -4,19 +4,19 @@ import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/s
 import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Cancel, Clock } from '../core/clock.ts';
-import { formatEventId, type EventId, type JournalTag } from '../core/event-id.ts';
+import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { flowCheckMs, holdBackMsMax, shardUnresponsiveMs } from '../core/limits.ts';
-import { type Sequence, sequenceNone, type ShardIndex } from '../core/sequence.ts';
+import { type Sequence, type ShardIndex, sequenceNone } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
-import { AdmissionDesk } from './admission-desk.ts';
-import { ControlDesk } from './control-desk.ts';
-import { Gate } from './gate.ts';
-import { HistoryDesk } from './history-desk.ts';
+import { AdmissionDesk } from '../registrar/admission-desk.ts';
+import { ControlDesk } from '../registrar/control-desk.ts';
+import { Gate } from '../registrar/gate.ts';
+import { HistoryDesk } from '../registrar/history-desk.ts';
+import { JoinDesk } from '../registrar/join-desk.ts';
+import { PositionWaiters } from '../registrar/position-waiters.ts';
 import { Intake, type WindowSink } from './intake.ts';
 import { InterestMap } from './interest.ts';
-import { JoinDesk } from './join-desk.ts';
 import { Mailbox } from './mailbox.ts';
-import { PositionWaiters } from './position-waiters.ts';
 
 /** One shard's thread as the dispatcher reaches it. */
 export interface ShardLink {
@@ -158,7 +158,12 @@ export class Dispatcher implements UpstreamSink {
     return this.#journal;
   }
 
-  gauges(): { readonly joins: number; readonly historyQueued: number; readonly streams: number; readonly mailboxDepth: readonly number[] } {
+  gauges(): {
+    readonly joins: number;
+    readonly historyQueued: number;
+    readonly streams: number;
+    readonly mailboxDepth: readonly number[];
+  } {
     return {
       joins: this.#joins.pending,
       historyQueued: this.#history.queued,
@@ -226,7 +231,9 @@ export class Dispatcher implements UpstreamSink {
     if (mailbox === undefined) return;
     switch (report.kind) {
       case 'join': {
-        const refusal = this.#draining ? ({ kind: 'shutting-down' } as const) : this.#admission.enter(shard, report.session, report.address);
+        const refusal = this.#draining
+          ? ({ kind: 'shutting-down' } as const)
+          : this.#admission.enter(shard, report.session, report.address);
         if (refusal !== null) mailbox.post({ kind: 'refused', session: report.session, refusal });
         else this.#joins.join(shard, mailbox, report);
         return;
@@ -314,7 +321,13 @@ export class Dispatcher implements UpstreamSink {
   #readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
     const connected = this.#connected.isOpen;
     const filled = this.#filled.isOpen;
-    const status: ReadinessReport['status'] = this.#draining ? 'draining' : !filled ? 'filling' : connected ? 'ready' : 'bus-away';
+    const status: ReadinessReport['status'] = this.#draining
+      ? 'draining'
+      : !filled
+        ? 'filling'
+        : connected
+          ? 'ready'
+          : 'bus-away';
     const head = this.#intake.head();
     const report: ReadinessReport = {
       status,

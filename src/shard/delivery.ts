@@ -114,7 +114,11 @@ export class Delivery {
   #sliceAt(index: number, bytes: Buffer, frames: number): Slice {
     let slice = this.#slices[index];
     if (slice === undefined) {
-      slice = { bytes, frames, end: { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: -1 } };
+      slice = {
+        bytes,
+        frames,
+        end: { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: -1 },
+      };
       this.#slices[index] = slice;
     }
     slice.bytes = bytes;

@@ -1,9 +1,9 @@
 import type { Position } from '../contract/shard-messages.ts';
+import type { ShardObserver } from '../contract/shard-observer.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { scratchBytes } from '../core/limits.ts';
-import type { ShardObserver } from '../contract/shard-observer.ts';
 import { RecordView, recordKind } from '../wire/window-record.ts';
 import type { Delivery } from './delivery.ts';
 import type { Group } from './group.ts';

@@ -48,8 +48,8 @@ export class Sessions {
     this.#settle(session, session.socket.open(heartbeat));
   }
 
-  /** `ready` and, if there is one, the gap: as the first bytes of the response or, for one that waited, as its next. */
-  begin(session: Session, event: 'answered' | 'owed'): void {
+  /** `ready` and, if there is one, the gap: as the first bytes of the response or, for one that waited, as its next. Answers whether it reads on. */
+  begin(session: Session, event: 'answered' | 'owed'): boolean {
     const opened = session.state === 'waiting';
     const frames: Buffer[] = [];
     if (session.options.controlEvents) frames.push(readyFrame(session, this.#with.watch));
@@ -58,6 +58,7 @@ export class Sessions {
     const first = frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
     session.advance(event);
     this.#settle(session, opened ? session.socket.write(first) : session.socket.open(first));
+    return session.state === 'catching-up';
   }
 
   /** Tells an open stream that part of what it was owed is gone; its cursor stands where it goes on. */

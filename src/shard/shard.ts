@@ -1,5 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask, ViewGap } from '../contract/shard-messages.ts';
+import type {
+  Joined,
+  Position,
+  ShardMessage,
+  ShardReply,
+  ShardReport,
+  ShardTask,
+  ViewGap,
+} from '../contract/shard-messages.ts';
 import type { ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
@@ -56,7 +64,15 @@ export class Shard implements StreamDoor {
     const onClosed = (session: Session): void => {
       this.#closed(session);
     };
-    this.#sessions = new Sessions({ watch: this.#watch, groups: this.#groups, observer, clock, random, position, onClosed });
+    this.#sessions = new Sessions({
+      watch: this.#watch,
+      groups: this.#groups,
+      observer,
+      clock,
+      random,
+      position,
+      onClosed,
+    });
     this.#catchUp = new CatchUp({ window, watch: this.#watch, clock, host: this.#catchUpHost() });
     this.control = new ControlLine((report) => {
       this.#report(report);
@@ -196,13 +212,12 @@ export class Shard implements StreamDoor {
     this.#sessions.close(session, 'refused');
   }
 
-  /** Sends `ready`, and whatever can be sent at once. Answers whether the session reads on. */
+  /** Sends `ready`, and whatever can be sent at once. Answers whether the socket had room for it. */
   #open(session: Session, event: 'answered' | 'owed'): boolean {
-    this.#sessions.begin(session, event);
-    if (session.state !== 'catching-up') return false;
-    // Called from within a step when something was owed after all: that step goes on.
-    if (event === 'answered') this.#catchUp.stepNow(session);
-    return session.state === 'catching-up';
+    const reads = this.#sessions.begin(session, event);
+    // When something was owed after all this is called from within a step, and that step goes on.
+    if (reads && event === 'answered') this.#catchUp.stepNow(session);
+    return reads;
   }
 
   #writable(session: Session): void {
@@ -221,7 +236,8 @@ export class Shard implements StreamDoor {
     // The end of a stream is decided after a whole drain, at the position it ended at.
     for (const watched of this.#drain.takeOver()) {
       for (const session of watched.streams) {
-        if (session.state === 'live' && this.#sessions.complete(session)) this.#sessions.end(session, 'executions_terminal');
+        if (session.state === 'live' && this.#sessions.complete(session))
+          this.#sessions.end(session, 'executions_terminal');
       }
     }
   }

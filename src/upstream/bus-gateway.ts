@@ -77,7 +77,8 @@ export class BusGateway implements BusCalls {
 
   async #emptyBlock(until: Sequence): Promise<HistoryOutcome> {
     const { newest, origin } = await this.describe(null, historyDescribeMs);
-    const at = newest.sequence <= until ? newest : { sequence: until, id: formatEventId(0, until, eventIdParts(origin.id).tag) };
+    const at =
+      newest.sequence <= until ? newest : { sequence: until, id: formatEventId(0, until, eventIdParts(origin.id).tag) };
     return { kind: 'block', bytes: new ArrayBuffer(0), through: at };
   }
 }

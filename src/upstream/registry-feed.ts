@@ -58,7 +58,8 @@ export class RegistryFeed {
     const messages = this.#client.executions({ follow: true })[Symbol.asyncIterator]();
     for (;;) {
       const next = await messages.next();
-      if (next.done === true) throw new BusError('unavailable', 'the bus ended the registry before its snapshot was complete');
+      if (next.done === true)
+        throw new BusError('unavailable', 'the bus ended the registry before its snapshot was complete');
       take(next.value);
       if (!next.value.snapshot_complete) continue;
       this.#following = messages;

@@ -75,11 +75,11 @@ export class Upstream implements UpstreamFlow {
 
   /** Runs until `stop`. */
   async run(): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#isStopped()) {
       try {
         await this.#once();
       } catch (failure) {
-        if (this.#stopped) return;
+        if (this.#isStopped()) return;
         this.#lost(failure);
       }
       await this.#pause(this.#backoff.next());
@@ -195,6 +195,11 @@ export class Upstream implements UpstreamFlow {
       this.#fillUntil = null;
       sink.filled();
     }
+  }
+
+  /** Asked after an await, where the compiler would believe the answer from before it. */
+  #isStopped(): boolean {
+    return this.#stopped;
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -5,7 +5,6 @@ import type { Clock } from '../core/clock.ts';
 import type { EventId } from '../core/event-id.ts';
 import { BusError } from '../core/failure.ts';
 import { verifyWaitMs, visibleWaitMs, writeBytesInFlightMax, writesInFlightMax } from '../core/limits.ts';
-import type { Sequence } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { PositionWaiters } from './position-waiters.ts';
 
@@ -67,7 +66,12 @@ export class ControlDesk {
     if ('kind' in written) return written;
     const facts = this.#with.registry.get(executionId);
     if (facts === undefined) {
-      return { kind: 'failed', code: 'unavailable', detail: 'The change is durable but not visible here yet', faults: [] };
+      return {
+        kind: 'failed',
+        code: 'unavailable',
+        detail: 'The change is durable but not visible here yet',
+        faults: [],
+      };
     }
     return { kind: 'execution', execution: this.#view(facts), visible: written.visible };
   }
@@ -80,7 +84,9 @@ export class ControlDesk {
       await waiters.until(journal.newest.sequence, verifyWaitMs);
     }
     const facts = registry.get(executionId);
-    return facts === undefined ? { kind: 'not-found' } : { kind: 'execution', execution: this.#view(facts), visible: true };
+    return facts === undefined
+      ? { kind: 'not-found' }
+      : { kind: 'execution', execution: this.#view(facts), visible: true };
   }
 
   #list(call: Extract<ControlCall, { kind: 'list-executions' }>): ControlAnswer {
@@ -93,7 +99,9 @@ export class ControlDesk {
   async #write(
     entries: readonly PublishEntry[],
     bytes: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>> {
+  ): Promise<
+    { readonly ids: readonly string[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>
+  > {
     const { bus, clock, waiters } = this.#with;
     if (this.#writes >= writesInFlightMax || this.#bytes + bytes > writeBytesInFlightMax) {
       return { kind: 'overloaded', detail: `${this.#writes} writes with ${this.#bytes} bytes are in flight` };
@@ -104,7 +112,7 @@ export class ControlDesk {
       const startMs = clock.monotonicMs();
       const receipt = await bus.publish(entries);
       this.#with.onPublished((clock.monotonicMs() - startMs) / 1_000, entries.length);
-      const visible = await waiters.until(receipt.lastSequence as Sequence, visibleWaitMs);
+      const visible = await waiters.until(receipt.lastSequence, visibleWaitMs);
       return { ids: receipt.ids, visible };
     } finally {
       this.#writes -= 1;

@@ -3,13 +3,13 @@ import type { BusCalls } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
 import { BusError } from '../core/failure.ts';
 import { historyReadsMax, historyRetryMs } from '../core/limits.ts';
-import type { Mailbox } from './mailbox.ts';
+import type { ShardMail } from './shard-mail.ts';
 
 type HistoryReport = Extract<ShardReport, { kind: 'read-history' }>;
 
 interface Read {
   readonly report: HistoryReport;
-  readonly mailbox: Mailbox;
+  readonly mailbox: ShardMail;
 }
 
 /**
@@ -36,7 +36,7 @@ export class HistoryDesk {
     return this.#queue.length;
   }
 
-  ask(mailbox: Mailbox, report: HistoryReport): void {
+  ask(mailbox: ShardMail, report: HistoryReport): void {
     this.#queue.push({ report, mailbox });
     this.#next();
   }

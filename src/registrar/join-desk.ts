@@ -10,15 +10,14 @@ import { firstFillWaitMs, gapRequestedCharactersMax, streamExecutionsMax, verify
 import type { Sequence, ShardIndex } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { Gate } from './gate.ts';
-import type { InterestMap } from './interest.ts';
-import type { Mailbox } from './mailbox.ts';
 import type { PositionWaiters } from './position-waiters.ts';
+import type { ShardMail } from './shard-mail.ts';
 
 type JoinRequest = Extract<ShardReport, { kind: 'join' }>;
 
 export interface JoinDeskDependencies {
   readonly registry: ExecutionRegistry;
-  readonly interest: InterestMap;
+  readonly interest: { add(shard: ShardIndex, value: string): void };
   readonly window: WindowStatus;
   readonly bus: BusCalls;
   readonly clock: Clock;
@@ -35,7 +34,7 @@ export interface JoinDeskDependencies {
 
 interface Join {
   readonly request: JoinRequest;
-  readonly mailbox: Mailbox;
+  readonly mailbox: ShardMail;
   readonly shard: ShardIndex;
   readonly abort: AbortController;
   /** It presents a position: it was watching before, so it is never turned away because the bus is. */
@@ -71,7 +70,7 @@ export class JoinDesk {
     return this.#joins.size;
   }
 
-  join(shard: ShardIndex, mailbox: Mailbox, request: JoinRequest): void {
+  join(shard: ShardIndex, mailbox: ShardMail, request: JoinRequest): void {
     const kind = request.cursor.kind;
     const returning = kind === 'after' || kind === 'malformed';
     const join: Join = { request, mailbox, shard, abort: new AbortController(), returning, waiting: false };
@@ -250,7 +249,11 @@ export class JoinDesk {
     });
   }
 
-  #completeness(join: Join, placed: Start, values: readonly ResolvedValue[]): Pick<Joined, 'mayBeComplete' | 'mayBeCompletePlain'> {
+  #completeness(
+    join: Join,
+    placed: Start,
+    values: readonly ResolvedValue[],
+  ): Pick<Joined, 'mayBeComplete' | 'mayBeCompletePlain'> {
     if (join.request.cursor.kind !== 'after' || placed.gap !== null || placed.start === null) {
       return { mayBeComplete: false, mayBeCompletePlain: false };
     }
@@ -258,7 +261,8 @@ export class JoinDesk {
     for (const { executions } of values) {
       for (const { executionId } of executions) {
         const facts = this.#with.registry.get(executionId);
-        if (facts === undefined || !isTerminal(facts.status)) return { mayBeComplete: false, mayBeCompletePlain: false };
+        if (facts === undefined || !isTerminal(facts.status))
+          return { mayBeComplete: false, mayBeCompletePlain: false };
         lastTerminal = Math.max(lastTerminal, facts.statusSequence);
       }
     }
@@ -307,7 +311,8 @@ function gapOf(reason: Gap['reason'], requested: string, journal: JournalDescrip
 /** The bus's verdict on a cursor as a start. */
 function startOf(cursor: string, journal: JournalDescription): Start {
   const placement = journal.placement;
-  if (placement === null || placement.verdict === 'malformed') return { start: null, gap: gapOf('malformed', cursor, journal) };
+  if (placement === null || placement.verdict === 'malformed')
+    return { start: null, gap: gapOf('malformed', cursor, journal) };
   if (placement.verdict === 'placed') return { start: placement.at, gap: null };
   const reason = placement.verdict === 'expired' ? 'expired' : 'unknown_position';
   return { start: placement.at, gap: gapOf(reason, cursor, journal) };

@@ -1,0 +1,137 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+
+/** What came over one stream: parsed by a parser that is not ours. */
+export interface Received {
+  readonly id: string | undefined;
+  readonly event: string | undefined;
+  readonly data: Record<string, unknown>;
+}
+
+/** A client that reads one stream. Everything it saw stays; waiting is on a condition, never on time. */
+export class SseClient {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly received: Received[] = [];
+  /** The bytes as they came. */
+  text = '';
+  ended = false;
+  readonly #request: ClientRequest;
+  readonly #response: IncomingMessage;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(clientRequest: ClientRequest, response: IncomingMessage) {
+    this.#request = clientRequest;
+    this.#response = response;
+    this.status = response.statusCode ?? 0;
+    this.headers = response.headers;
+    const parser = createParser({
+      onEvent: (message: EventSourceMessage) => {
+        this.received.push({
+          id: message.id,
+          event: message.event,
+          data: JSON.parse(message.data) as Record<string, unknown>,
+        });
+      },
+    });
+    const isStream = (this.headers['content-type'] ?? '').startsWith('text/event-stream');
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      this.text += chunk;
+      if (isStream) parser.feed(chunk);
+      this.#wake();
+    });
+    const finish = (): void => {
+      this.ended = true;
+      this.#wake();
+    };
+    response.on('end', finish);
+    response.on('close', finish);
+    response.on('error', finish);
+  }
+
+  get body(): Record<string, unknown> {
+    return JSON.parse(this.text) as Record<string, unknown>;
+  }
+
+  /** Storage events only. */
+  get events(): Received[] {
+    return this.received.filter((one) => one.event === 'storage.object.created');
+  }
+
+  get paths(): unknown[] {
+    return this.events.map((one) => one.data['path']);
+  }
+
+  /** The last id seen: what a browser would send. */
+  get lastId(): string | undefined {
+    return this.received.findLast((one) => one.id !== undefined && one.id !== '')?.id;
+  }
+
+  only(event: string): Received[] {
+    return this.received.filter((one) => one.event === event);
+  }
+
+  /** Settles when the condition holds; rejects when the stream ends before it does. */
+  until(condition: (client: this) => boolean, what = condition.toString()): Promise<this> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (condition(this)) {
+          this.#waiters.delete(look);
+          resolve(this);
+        } else if (this.ended) {
+          this.#waiters.delete(look);
+          reject(new StreamEndedError(`the stream ended before: ${what}; it had ${this.text.slice(-500)}`));
+        }
+      };
+      this.#waiters.add(look);
+      look();
+    });
+  }
+
+  end(): Promise<this> {
+    return this.until((client) => client.ended, 'the end of the stream');
+  }
+
+  /** Stops reading from the socket. */
+  pause(): void {
+    this.#response.pause();
+  }
+
+  resume(): void {
+    this.#response.resume();
+  }
+
+  /** Cuts the connection. */
+  cut(): void {
+    this.#request.destroy();
+  }
+
+  #wake(): void {
+    for (const look of this.#waiters) look();
+  }
+}
+
+class StreamEndedError extends Error {
+  override readonly name = 'StreamEndedError';
+}
+
+export interface SseOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** Opens a stream; settles with the head of the response. */
+export function openSse(base: string, options: SseOptions): Promise<SseClient> {
+  const url = new URL('/api/v1/storage/events', base);
+  for (const [name, value] of Object.entries(options.query ?? {})) {
+    for (const one of typeof value === 'string' ? [value] : value) url.searchParams.append(name, one);
+  }
+  return new Promise((resolve, reject) => {
+    const clientRequest = request(url, { headers: options.headers ?? {}, agent: false }, (response) => {
+      resolve(new SseClient(clientRequest, response));
+    });
+    clientRequest.on('error', reject);
+    clientRequest.end();
+  });
+}
