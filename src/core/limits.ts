@@ -48,6 +48,50 @@ export const requestValuesMax = 1_000;
 /** Executions that the tags of one request may stand for when it joins: its `ready` frame stays below 1 MiB. */
 export const streamExecutionsMax = 10_000;
 
+/** One gRPC message that either side takes: a batch of 1 MiB with its framing, or one over-long publish that is answered in words. */
+export const grpcMessageBytesMax = 4_194_304;
+/** HTTP/2 window of a subscription: two batches, so that the next is on its way while one is handled. */
+export const grpcWindowBytes = 2_097_152;
+/** Publishes of one PublishStream between request and reply. */
+export const publishesInFlightMax = 64;
+/** The bus lets unary calls finish for this long when it stops. */
+export const busStopMs = 2_000;
+/** A Describe of the bus answers from memory and a few reads. */
+export const describeDeadlineMs = 5_000;
+
+/** Appends that wait for the commit before them, over all publishers; above it RESOURCE_EXHAUSTED. Their encoded bytes likewise. */
+export const appendsPendingMax = 8_192;
+export const appendBytesPendingMax = 134_217_728;
+/** One group commit: 4 MiB is about 10 ms of encoding, which is how long the bus's loop may be held. */
+export const commitBytesMax: number = 4_194_304;
+export const commitRecordsMax: number = 8_192;
+
+/** Records that one step of retention takes away in one transaction: about 50 ms of LMDB's own thread. */
+export const trimRecordsMax = 10_000;
+/** Idempotency keys that one step forgets by age. */
+export const trimSourcesMax = 10_000;
+/** Every execution is looked at for its age once in this time; a million are 30 ms. */
+export const executionSweepPeriodMs = 60_000;
+/** Executions that one step forgets, beyond those that make room. */
+export const trimExecutionsMax = 10_000;
+/** A clock this far ahead of what the journal has lived through is an alarm; age retention then follows at twice real time. */
+export const clockStepMsMax = 86_400_000;
+/** How often the bus looks for what retention may take. */
+export const sweepPeriodMs = 10_000;
+
+/** Executions in one message of a snapshot: at 1 KiB with tags and reason it stays well below `grpcMessageBytesMax`. */
+export const executionsPerMessageMax = 500;
+/** Values of `execution_ids` in one call to the bus: what the tags of one stream may stand for. */
+export const busExecutionIdsMax = 10_000;
+
+/** The check before serving reads so many records from either end of the journal, and so many bytes: a second or two. */
+export const checkRecordsMax = 200_000;
+export const checkBytesMax = 268_435_456;
+/** The check of a slow disk is given up as failed after this. */
+export const checkMsMax = 60_000;
+/** Runs of the reader that `--repair` starts again behind a place that ended it. */
+export const repairRunsMax = 64;
+
 /** Request line and headers. 1,000 UUIDs need 50 KiB; above it uWebSockets.js answers a bare 431. */
 export const requestHeadBytesMax = 65_536;
 /** Characters of a cursor that `gap` gives back: enough to recognise it, too few to be abused. */
@@ -205,3 +249,5 @@ assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what on
 assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');
 assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');
+assert(batchBytesMax * 2 <= grpcMessageBytesMax, 'a full batch with its framing must be one message');
+assert(batchBytesMax <= commitBytesMax && batchEventsMax <= commitRecordsMax, 'a group must hold any batch');

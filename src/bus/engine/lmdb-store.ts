@@ -1,0 +1,227 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { ExecutionFacts } from '../../contract/journal.ts';
+import { AppendError } from '../../core/failure.ts';
+import type {
+  JournalIdentity,
+  JournalState,
+  JournalStore,
+  RecordHead,
+  SourceKey,
+  StoreBatch,
+  StoredSource,
+} from './journal-store.ts';
+import {
+  indexKey,
+  indexValue,
+  packRecord,
+  recordHeadBytes,
+  unpackHead,
+  unpackRecord,
+  uuidBytes,
+} from './stored-record.ts';
+
+/** The one file of a journal in its data directory, beside LMDB's own lock file. */
+export const journalFileName = 'journal.mdb';
+
+const identityKey = 'identity';
+const stateKey = 'state';
+/** A row of the index is its key. */
+const nothing = Buffer.from([0]);
+
+interface Tables {
+  readonly root: RootDatabase<Buffer, string>;
+  /** Sequence to head and encoded Record. */
+  readonly records: Database<Buffer, number>;
+  /** (execution, sequence, kind). */
+  readonly index: Database<Buffer, Buffer>;
+  /** Execution id to its facts, as JSON: read at start only. */
+  readonly executions: Database<Buffer, Buffer>;
+  /** (execution, source id) to StoredSource. */
+  readonly sources: Database<Buffer, Buffer>;
+  /** Sequence to the key in `sources`, for forgetting the oldest first. */
+  readonly sourceOrder: Database<Buffer, number>;
+  readonly meta: Database<Buffer, string>;
+}
+
+/** Opens the file; throws what LMDB throws. A damaged file may end the process instead: check first (check/). */
+export function openTables(directory: string, options: { readonly readOnly: boolean }): Tables {
+  const root = open<Buffer, string>({
+    path: join(directory, journalFileName),
+    noSubdir: true,
+    encoding: 'binary',
+    maxDbs: 8,
+    // A promise of a write resolves after its flush, not after its commit.
+    overlappingSync: false,
+    readOnly: options.readOnly,
+  });
+  const binary = { encoding: 'binary', cache: false } as const;
+  return {
+    root,
+    records: root.openDB<Buffer, number>({ name: 'records', ...binary }),
+    index: root.openDB<Buffer, Buffer>({ name: 'index', keyEncoding: 'binary', ...binary }),
+    executions: root.openDB<Buffer, Buffer>({ name: 'executions', keyEncoding: 'binary', ...binary }),
+    sources: root.openDB<Buffer, Buffer>({ name: 'sources', keyEncoding: 'binary', ...binary }),
+    sourceOrder: root.openDB<Buffer, number>({ name: 'source-order', ...binary }),
+    meta: root.openDB<Buffer, string>({ name: 'meta', ...binary }),
+  };
+}
+
+function parse(bytes: Buffer | undefined): unknown {
+  return bytes === undefined ? null : JSON.parse(bytes.toString());
+}
+
+const sourceKey = (key: SourceKey): Buffer => Buffer.concat([uuidBytes(key.executionId), Buffer.from(key.sourceId)]);
+
+/** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
+export class LmdbStore implements JournalStore {
+  readonly #tables: Tables;
+  readonly #path: string;
+
+  constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
+    this.#path = join(directory, journalFileName);
+    this.#tables = openTables(directory, options);
+  }
+
+  load(): { identity: JournalIdentity; state: JournalState } | null {
+    const identity = parse(this.#tables.meta.getBinary(identityKey)) as JournalIdentity | null;
+    const state = parse(this.#tables.meta.getBinary(stateKey)) as JournalState | null;
+    return identity === null || state === null ? null : { identity, state };
+  }
+
+  *executions(): Generator<ExecutionFacts, void> {
+    for (const { value } of this.#tables.executions.getRange()) yield JSON.parse(value.toString()) as ExecutionFacts;
+  }
+
+  async commit(batch: StoreBatch): Promise<void> {
+    try {
+      await this.#tables.root.batch(() => {
+        this.#remove(batch);
+        this.#add(batch);
+      });
+    } catch (error) {
+      throw appendErrorOf(await rootCause(error));
+    } finally {
+      this.#tables.root.resetReadTxn();
+    }
+  }
+
+  head(from: number): RecordHead | null {
+    this.#tables.root.resetReadTxn();
+    const at = this.#tables.records.getBinaryFast(from);
+    if (at !== undefined) return unpackHead(from, at, at.length);
+    // A hole, as a repair leaves it.
+    for (const { key, value } of this.#tables.records.getRange({ start: from, limit: 1 })) {
+      return unpackHead(key, value, value.length);
+    }
+    return null;
+  }
+
+  record(sequence: number): Uint8Array | null {
+    const packed = this.#tables.records.getBinaryFast(sequence);
+    // Its own bytes: the buffer that LMDB lends is overwritten by the next read.
+    return packed === undefined ? null : packed.subarray(recordHeadBytes, packed.length);
+  }
+
+  sequencesOf(executionId: string, after: number, options: { eventsOnly: boolean; limit: number }): number[] {
+    const execution = uuidBytes(executionId);
+    const start = indexKey(execution, after + 1, false);
+    const end = indexKey(execution, 2 ** 52 - 1, true);
+    const sequences: number[] = [];
+    for (const key of this.#tables.index.getKeys({ start, end })) {
+      const value = indexValue(key);
+      if (options.eventsOnly && value % 2 === 1) continue;
+      sequences.push(Math.floor(value / 2));
+      if (sequences.length === options.limit) break;
+    }
+    return sequences;
+  }
+
+  source(key: SourceKey): StoredSource | null {
+    return parse(this.#tables.sources.getBinary(sourceKey(key))) as StoredSource | null;
+  }
+
+  oldestSources(limit: number): { sequence: number; timeMs: number }[] {
+    const oldest: { sequence: number; timeMs: number }[] = [];
+    for (const { key, value } of this.#tables.sourceOrder.getRange({ limit })) {
+      oldest.push({ sequence: key, timeMs: value.readDoubleBE(0) });
+    }
+    return oldest;
+  }
+
+  async close(): Promise<void> {
+    await this.#tables.root.close();
+  }
+
+  #remove(batch: StoreBatch): void {
+    const { records, index, executions, sources, sourceOrder } = this.#tables;
+    if (batch.trim !== null) {
+      const range = { start: batch.trim.after + 1, end: batch.trim.through + 1 };
+      for (const { key, value } of records.getRange(range)) {
+        const { executionId, isChange } = unpackRecord(key, value);
+        void index.remove(indexKey(uuidBytes(executionId), key, isChange));
+        void records.remove(key);
+      }
+    }
+    for (const executionId of batch.executionsForgotten) void executions.remove(uuidBytes(executionId));
+    for (const sequence of batch.sourcesForgotten) {
+      const row = sourceOrder.getBinary(sequence);
+      if (row === undefined) continue;
+      void sourceOrder.remove(sequence);
+      const key = row.subarray(8);
+      const stored = parse(sources.getBinary(key)) as StoredSource | null;
+      if (stored?.sequence === sequence) void sources.remove(key);
+    }
+  }
+
+  #add(batch: StoreBatch): void {
+    const { records, index, executions, sources, sourceOrder, meta } = this.#tables;
+    for (const record of batch.records) {
+      const execution = uuidBytes(record.executionId);
+      void records.put(record.sequence, packRecord(record, execution));
+      void index.put(indexKey(execution, record.sequence, record.isChange), nothing);
+    }
+    for (const facts of batch.executions) {
+      void executions.put(uuidBytes(facts.executionId), Buffer.from(JSON.stringify(facts)));
+    }
+    for (const { key, source } of batch.sources) {
+      const keyBytes = sourceKey(key);
+      const row = Buffer.allocUnsafe(8 + keyBytes.length);
+      row.writeDoubleBE(source.timeMs, 0);
+      keyBytes.copy(row, 8);
+      void sources.put(keyBytes, Buffer.from(JSON.stringify(source)));
+      void sourceOrder.put(source.sequence, row);
+    }
+    if (batch.identity !== null) void meta.put(identityKey, Buffer.from(JSON.stringify(batch.identity)));
+    void meta.put(stateKey, Buffer.from(JSON.stringify(batch.state)));
+  }
+
+  /** For the check: the file must hold every page that LMDB counts. */
+  missingBytes(): number {
+    const stats = this.#tables.root.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
+    return Math.max(0, (stats.lastPageNumber + 1) * stats.pageSize - statSync(this.#path).size);
+  }
+}
+
+/** lmdb-js rejects with a wrapper whose `commitError` is a promise that rejects with the reason. */
+async function rootCause(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+function appendErrorOf(cause: unknown): AppendError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/no space|ENOSPC|MAP_FULL|quota|EDQUOT/i.test(message)) {
+    return new AppendError('journal-full', 'the disk of the journal is full', { cause });
+  }
+  if (/read-only|EROFS|EACCES|permission/i.test(message)) {
+    return new AppendError('journal-read-only', 'the journal cannot be written', { cause });
+  }
+  return new AppendError('journal-failed', `the journal could not be written: ${message}`, { cause });
+}

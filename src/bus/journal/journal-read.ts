@@ -1,0 +1,88 @@
+import type { ReadRange } from '../../contract/journal.ts';
+import { lastSequence } from '../../executions/entry.ts';
+import type { ExecutionRegistry } from '../../executions/registry.ts';
+import { isChangeRecord } from '../../wire/record-codec.ts';
+import type { JournalStore } from '../engine/journal-store.ts';
+import { IndexMerge } from './index-merge.ts';
+
+/** Hands records to their reader until one does not fit. */
+class Taking {
+  records = 0;
+  #bytes = 0;
+  readonly #range: ReadRange;
+  readonly #take: (record: Uint8Array) => void;
+
+  constructor(range: ReadRange, take: (record: Uint8Array) => void) {
+    this.#range = range;
+    this.#take = take;
+  }
+
+  /** False when the limits are reached; the first record always fits. */
+  offer(record: Uint8Array): boolean {
+    const bytes = this.#bytes + record.length;
+    if (this.records > 0 && (bytes > this.#range.limitBytes || this.records >= this.#range.limitRecords)) return false;
+    this.#take(record);
+    this.records += 1;
+    this.#bytes = bytes;
+    return true;
+  }
+}
+
+/**
+ * Reads a range whose end is flushed, in one synchronous piece. `through`: everything that matches up to there was taken.
+ * Cost: the records of the range, or with executions a seek for each that may match and the records that do.
+ */
+export function readRecords(
+  store: JournalStore,
+  registry: ExecutionRegistry,
+  range: ReadRange,
+  take: (record: Uint8Array) => void,
+): { readonly records: number; readonly through: number } {
+  const taking = new Taking(range, take);
+  const through =
+    range.executionIds === null
+      ? readAll(store, range, taking)
+      : readExecutions(store, candidates(registry, range.executionIds, range), range, taking);
+  return { records: taking.records, through };
+}
+
+function readAll(store: JournalStore, range: ReadRange, taking: Taking): number {
+  let through: number = range.after;
+  while (through < range.until) {
+    const record = store.record(through + 1);
+    if (record === null) {
+      const next = store.head(through + 1);
+      if (next === null || next.sequence > range.until) break;
+      through = next.sequence - 1;
+    } else {
+      const wanted = !range.eventsOnly || !isChangeRecord(record);
+      if (wanted && !taking.offer(record)) return through;
+      through += 1;
+    }
+  }
+  return Math.max(range.after, range.until);
+}
+
+function readExecutions(store: JournalStore, executionIds: Iterable<string>, range: ReadRange, taking: Taking): number {
+  const merge = new IndexMerge(store, executionIds, range.after, range.eventsOnly);
+  let through: number = range.after;
+  for (let sequence = merge.next(); sequence !== null && sequence <= range.until; sequence = merge.next()) {
+    const record = store.record(sequence);
+    if (record !== null && !taking.offer(record)) return through;
+    through = sequence;
+  }
+  return Math.max(range.after, range.until);
+}
+
+/** Executions that can have a record in the range, each once. One that the registry has forgotten may still have records. */
+function* candidates(
+  registry: ExecutionRegistry,
+  executionIds: readonly string[],
+  range: ReadRange,
+): Generator<string, void> {
+  for (const executionId of new Set(executionIds)) {
+    const facts = registry.get(executionId);
+    const outside = facts !== undefined && (lastSequence(facts) <= range.after || facts.createdSequence > range.until);
+    if (!outside) yield executionId;
+  }
+}

@@ -1,0 +1,52 @@
+import type { EventJournal } from '../../contract/journal.ts';
+import { type DescribeRequestMessage, type DescribeResponseMessage, verdictNumbers } from '../../wire/bus-messages.ts';
+import type { BusService } from '../../wire/bus-service.ts';
+import { feedExecutions } from './execution-feed.ts';
+import { feedReader, feedSubscriber } from './record-feed.ts';
+import { entriesOf } from './request-entries.ts';
+import { startPosition } from './start-position.ts';
+
+/** The calls of the bus on a journal. */
+export function createBusService(journal: EventJournal): BusService {
+  return {
+    async publish(request, bytes) {
+      const { ids, lastSequence } = await journal.append(entriesOf(request), bytes);
+      return { ids, last_sequence: lastSequence };
+    },
+    async subscribe(request, sink) {
+      const start = await startPosition(journal, request.from ?? null);
+      await feedSubscriber(journal, start, sink);
+    },
+    read: (request, sink) => feedReader(journal, request, sink),
+    executions: (request, sink) => feedExecutions(journal, request, sink),
+    describe: (request) => describe(journal, request),
+  };
+}
+
+async function describe(journal: EventJournal, request: DescribeRequestMessage): Promise<DescribeResponseMessage> {
+  const { cursor = '' } = request;
+  const placement = cursor === '' ? null : await journal.place(cursor);
+  const description = journal.describe();
+  return {
+    journal_id: description.journalId,
+    journal_tag: description.tag,
+    created_time: new Date(description.createdMs).toISOString(),
+    origin_id: description.originId,
+    oldest_sequence: description.oldestSequence,
+    oldest_id: description.oldestId,
+    newest_sequence: description.newestSequence,
+    newest_id: description.newestId,
+    retained_bytes: description.retainedBytes,
+    retention_max_age_ms: description.retentionAgeMs,
+    retention_max_bytes: description.retentionBytes,
+    ...(placement === null
+      ? {}
+      : {
+          placement: {
+            verdict: verdictNumbers[placement.verdict],
+            sequence: placement.sequence,
+            id: placement.id,
+          },
+        }),
+  };
+}

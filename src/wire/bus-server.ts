@@ -1,0 +1,189 @@
+import {
+  status as grpcCode,
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerErrorResponse,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Clock } from '../core/clock.ts';
+import { StartError } from '../core/failure.ts';
+import { busStopMs, grpcMessageBytesMax } from '../core/limits.ts';
+import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
+import type { BusService, MessageSink } from './bus-service.ts';
+import { busMethods, busPackage, busServiceName } from './grpc-proto.ts';
+import { statusOf } from './grpc-status.ts';
+import { handlePublishStream } from './publish-stream.ts';
+
+export interface BusServer {
+  readonly port: number;
+  /** Says NOT_SERVING, ends every stream with UNAVAILABLE, lets unary calls finish, then cuts what is left. */
+  stop(): Promise<void>;
+}
+
+export interface BusServerOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly clock: Clock;
+  /** Told what left as INTERNAL: a bug, or a disk. */
+  readonly onInternalError: (error: unknown) => void;
+}
+
+/** A publish with its encoded size. */
+export interface SizedPublish {
+  readonly message: PublishRequestMessage;
+  readonly bytes: number;
+}
+
+type Stopping = Set<(error: Partial<ServerErrorResponse>) => void>;
+
+/** Publish requests keep their size; batches leave as the bytes that they are. */
+const sizedPublish = (bytes: Buffer): SizedPublish => ({
+  message: busMethods.publish.requestDeserialize(bytes),
+  bytes: bytes.length,
+});
+const asBytes = (batch: Buffer): Buffer => batch;
+
+const definition = {
+  Publish: { ...busMethods.publish, requestDeserialize: sizedPublish },
+  PublishStream: { ...busMethods.publishStream, requestDeserialize: sizedPublish },
+  Subscribe: { ...busMethods.subscribe, responseSerialize: asBytes },
+  Read: { ...busMethods.read, responseSerialize: asBytes },
+  Executions: busMethods.executions,
+  Describe: busMethods.describe,
+};
+
+/** Serves the bus with health and reflection. Throws StartError when the address cannot be had. */
+export async function serveBus(service: BusService, options: BusServerOptions): Promise<BusServer> {
+  const server = new Server({ 'grpc.max_receive_message_length': grpcMessageBytesMax });
+  const stopping: Stopping = new Set();
+  server.addService(definition as never, handlersOf(service, options, stopping));
+  const health = new HealthImplementation({ '': 'SERVING', [busServiceName]: 'SERVING' });
+  health.addToServer(server);
+  new ReflectionService(busPackage).addToServer(server);
+  const port = await bind(server, options);
+  return {
+    port,
+    async stop() {
+      health.setStatus('', 'NOT_SERVING');
+      health.setStatus(busServiceName, 'NOT_SERVING');
+      for (const end of [...stopping]) end({ code: grpcCode.UNAVAILABLE, details: 'the bus is stopping' });
+      const cut = options.clock.after(busStopMs, () => {
+        server.forceShutdown();
+      });
+      await new Promise<void>((resolve) => {
+        server.tryShutdown(() => {
+          resolve();
+        });
+      });
+      cut();
+    },
+  };
+}
+
+function bind(server: Server, { host, port }: BusServerOptions): Promise<number> {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(new StartError(`the bus cannot listen on ${address}: ${error.message}`, 1, { cause: error }));
+    });
+  });
+}
+
+function handlersOf(service: BusService, options: BusServerOptions, stopping: Stopping): UntypedServiceImplementation {
+  const fail = (error: unknown): ReturnType<typeof statusOf> => {
+    const status = statusOf(error);
+    if (status.code === grpcCode.INTERNAL) options.onInternalError(error);
+    return status;
+  };
+  const unary =
+    <Request, Response>(answer: (request: Request) => Promise<Response>): handleUnaryCall<Request, Response> =>
+    (call, callback) => {
+      answer(call.request).then(
+        (response) => {
+          callback(null, response);
+        },
+        (error: unknown) => {
+          callback(fail(error));
+        },
+      );
+    };
+  const streaming =
+    <Request, Message>(
+      run: (request: Request, sink: MessageSink<Message>) => Promise<void>,
+    ): handleServerStreamingCall<Request, Message> =>
+    (call) => {
+      const { sink, end } = sinkOf(call, stopping);
+      run(call.request, sink).then(
+        () => {
+          end(null);
+        },
+        (error: unknown) => {
+          end(fail(error));
+        },
+      );
+    };
+  const publishStream: handleBidiStreamingCall<SizedPublish, PublishResponseMessage> = (call) => {
+    handlePublishStream(call, (request) => service.publish(request.message, request.bytes), fail, stopping);
+  };
+  return {
+    Publish: unary((request: SizedPublish) => service.publish(request.message, request.bytes)),
+    PublishStream: publishStream,
+    Subscribe: streaming(service.subscribe.bind(service)),
+    Read: streaming(service.read.bind(service)),
+    Executions: streaming(service.executions.bind(service)),
+    Describe: unary(service.describe.bind(service)),
+  };
+}
+
+/**
+ * One stream's way out. At most two messages are on their way: the one in the socket and the next; grpc-js alone would take sixteen,
+ * which at 1 MiB each is what a slow subscriber must not cost.
+ */
+function sinkOf<Request, Message>(
+  call: ServerWritableStream<Request, Message>,
+  stopping: Stopping,
+): { sink: MessageSink<Message>; end: (error: Partial<ServerErrorResponse> | null) => void } {
+  const gone = new AbortController();
+  let waiting: (() => void) | null = null;
+  let over = false;
+  const wake = (): void => {
+    const resume = waiting;
+    waiting = null;
+    resume?.();
+  };
+  const end = (error: Partial<ServerErrorResponse> | null): void => {
+    stopping.delete(end);
+    if (over) return;
+    over = true;
+    if (error === null) call.end();
+    else call.emit('error', error);
+    gone.abort();
+    wake();
+  };
+  stopping.add(end);
+  const leave = (): void => {
+    over = true;
+    stopping.delete(end);
+    gone.abort();
+    wake();
+  };
+  call.on('cancelled', leave);
+  call.on('close', leave);
+  const send = (message: Message): Promise<void> | undefined => {
+    if (over) return undefined;
+    call.write(message, wake);
+    if (call.writableLength < 2) return undefined;
+    return new Promise((resolve) => {
+      waiting = resolve;
+    });
+  };
+  return { sink: { signal: gone.signal, send }, end };
+}

@@ -1,0 +1,38 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { type BusSettings, type RunningBus, startBus } from '../src/bus/start-bus.ts';
+import type { BusCommand, BusReport } from '../src/contract/bus-thread.ts';
+import { assert } from '../src/core/assert.ts';
+import { StartError } from '../src/core/failure.ts';
+
+/** The bus's thread: starts it, says so, and on `stop` closes it in order. */
+const port = parentPort;
+assert(port !== null, 'the bus worker is a thread');
+const report = (message: BusReport): void => {
+  port.postMessage(message);
+};
+const events = {
+  onWarning: (message: string) => {
+    report({ kind: 'warning', message });
+  },
+};
+
+async function stop(bus: RunningBus): Promise<void> {
+  await bus.stop();
+  report({ kind: 'stopped' });
+  port?.close();
+}
+
+startBus(workerData as BusSettings, events).then(
+  (bus) => {
+    port.on('message', (command: BusCommand) => {
+      if (command.kind === 'stop') void stop(bus);
+      else report({ kind: 'stats', stats: bus.journal.stats() });
+    });
+    report({ kind: 'ready', port: bus.port });
+  },
+  (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    report({ kind: 'failed', message, exitCode: error instanceof StartError ? error.exitCode : 1 });
+    port.close();
+  },
+);
