@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads';
+import type { BusSettings } from '../../bus/start-bus.ts';
+import type { BusReport } from '../../contract/bus-thread.ts';
+import { assert } from '../../core/assert.ts';
 import { StartError } from '../../core/failure.ts';
-
-/** What the bus's thread says of itself. */
-type BusReport =
-  | { readonly kind: 'ready'; readonly port: number }
-  | { readonly kind: 'failed'; readonly message: string; readonly exitCode: 1 | 2 };
+import type { Log } from '../../observe/log.ts';
+import { workerEntries } from '../worker-entries.ts';
 
 /** A bus that serves from its own thread. */
 export interface RunningBus {
@@ -18,12 +18,10 @@ export interface RunningBus {
 /**
  * Starts the bus in a worker thread.
  *
- * @param entry    the thread's compiled module
- * @param settings plain data for it
  * Fails with a StartError when the port is taken, the data directory cannot be used or the journal is damaged.
  */
-export async function startBus(entry: URL, settings: object): Promise<RunningBus> {
-  const worker = new Worker(entry, { workerData: settings });
+export async function startBus(settings: BusSettings, log: Log): Promise<RunningBus> {
+  const worker = new Worker(workerEntries.bus, { workerData: settings });
   let stopping = false;
   let reported: string | null = null;
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve));
@@ -32,6 +30,7 @@ export async function startBus(entry: URL, settings: object): Promise<RunningBus
     void crashed.then(resolve);
     worker.on('message', (report: BusReport) => {
       if (report.kind === 'failed') reported = report.message;
+      if (report.kind === 'warning') log.warn({ part: 'bus' }, report.message);
     });
     void exited.then((code) => {
       if (!stopping) resolve(new StartError(reported ?? `the bus's thread ended by itself (code ${code})`, 1));
@@ -42,12 +41,17 @@ export async function startBus(entry: URL, settings: object): Promise<RunningBus
     worker.postMessage({ kind: 'stop' });
     await exited;
   };
-  const first = new Promise<BusReport>((resolve) => worker.once('message', resolve));
+  const first = new Promise<BusReport>((resolve) => {
+    worker.on('message', (report: BusReport) => {
+      if (report.kind === 'ready' || report.kind === 'failed') resolve(report);
+    });
+  });
   const outcome = await Promise.race([first, failed]);
   if (outcome instanceof Error) throw outcome;
   if (outcome.kind === 'failed') {
     stopping = true;
     throw new StartError(outcome.message, outcome.exitCode);
   }
+  assert(outcome.kind === 'ready', 'the first word of the bus is ready or failed');
   return { port: outcome.port, stop, failed };
 }

@@ -1,26 +1,13 @@
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
+import type { BusSettings } from '../../bus/start-bus.ts';
 import type { Log, LogSettings } from '../../observe/log.ts';
 import type { Configuration } from '../configuration/options.ts';
 import { projectVersion } from '../project.ts';
 import type { RouterOptions } from '../router-options.ts';
 
-/** What the bus's thread is started with. Plain data; sizes in bytes, times in milliseconds. */
-export interface BusSettings {
-  readonly host: string;
-  readonly port: number;
-  readonly engine: 'lmdb' | 'memory';
-  readonly dataDirectory: string;
-  readonly retentionAgeMs: number;
-  readonly retentionBytes: number;
-  readonly executionRetentionAgeMs: number;
-  readonly executionRetentionCount: number;
-  readonly idempotencyAgeMs: number;
-  readonly idempotencyKeys: number;
-  readonly log: LogSettings;
-}
-
-export function busSettings(configuration: Configuration, log: LogSettings): BusSettings {
+/** The bus's own default stands where the configuration has none; `restored` is said by a command, not configured. */
+export function busSettings(configuration: Configuration, restored: boolean): BusSettings {
   return {
     host: configuration['bus-host'],
     port: configuration['bus-port'],
@@ -28,11 +15,11 @@ export function busSettings(configuration: Configuration, log: LogSettings): Bus
     dataDirectory: resolve(configuration['data-dir']),
     retentionAgeMs: configuration['retention-age'],
     retentionBytes: configuration['retention-bytes'],
-    executionRetentionAgeMs: configuration['execution-retention-age'],
-    executionRetentionCount: configuration['execution-retention-count'],
+    executionAgeMs: configuration['execution-retention-age'],
+    executionsMax: configuration['execution-retention-count'],
     idempotencyAgeMs: configuration['idempotency-age'],
-    idempotencyKeys: configuration['idempotency-keys'],
-    log,
+    idempotencyKeysMax: configuration['idempotency-keys'],
+    restored,
   };
 }
 
