@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import type { us_listen_socket } from 'uWebSockets.js';
+import { createServer } from 'node:net';
 import { StartError } from '../core/failure.ts';
 import { loadUws } from './uws.ts';
 import type { AppDescriptor } from './uws-descriptors.ts';

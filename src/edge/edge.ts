@@ -9,7 +9,15 @@ import { Documents } from './docs/documents.ts';
 import { Exchange } from './exchange.ts';
 import { addressText, isTrusted } from './http/address.ts';
 import { type Answer, errorAnswer, internalError, notFound, validationAnswer } from './http/answer.ts';
-import { bodyTooLarge, contextOf, type Decision, decide, type Policy, policyOf, type RequestHead } from './http/decide.ts';
+import {
+  bodyTooLarge,
+  contextOf,
+  type Decision,
+  decide,
+  type Policy,
+  policyOf,
+  type RequestHead,
+} from './http/decide.ts';
 import type { RouteName } from './http/route.ts';
 import { BodyReader } from './request-body.ts';
 import { UwsStreamSocket } from './stream-socket.ts';

@@ -79,7 +79,8 @@ export function parseListExecutions(query: string): ParsedCall {
   const result = executionsQuery.safeParse(raw);
   if (!result.success) return { kind: 'invalid', faults: faultsOf(result.error.issues, raw, ['query']) };
   const { tag = null, status = null, limit, cursor = null } = result.data;
-  if (cursor !== null && cursor.length > pageCursorCharactersMax) return { kind: 'invalid', faults: [badCursor(cursor)] };
+  if (cursor !== null && cursor.length > pageCursorCharactersMax)
+    return { kind: 'invalid', faults: [badCursor(cursor)] };
   return { kind: 'call', call: { kind: 'list-executions', tag, status, limit, cursor } };
 }
 

@@ -13,7 +13,9 @@ export function boundedInput(value: unknown, depth = 0): unknown {
     return value.length > faultInputItemsMax ? [...items, '…'] : items;
   }
   const entries = Object.entries(value);
-  const kept = entries.slice(0, faultInputItemsMax).map(([key, item]) => [boundedText(key), boundedInput(item, depth + 1)]);
+  const kept = entries
+    .slice(0, faultInputItemsMax)
+    .map(([key, item]) => [boundedText(key), boundedInput(item, depth + 1)]);
   if (entries.length > faultInputItemsMax) kept.push(['…', '…']);
   return Object.fromEntries(kept);
 }

@@ -16,7 +16,11 @@ export function pydanticIssue(words: Words, input: unknown): z.core.$ZodRawIssue
  * @param root the value that was parsed; `input` is looked up in it
  * @param loc  what stands before the path of each issue: `['query']`, `['body', 'events', 3]`
  */
-export function faultsOf(issues: readonly Issue[], root: unknown, loc: readonly (string | number)[]): ValidationFault[] {
+export function faultsOf(
+  issues: readonly Issue[],
+  root: unknown,
+  loc: readonly (string | number)[],
+): ValidationFault[] {
   return issues.flatMap((issue) => faultsOfIssue(issue, root, loc));
 }
 

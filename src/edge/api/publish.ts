@@ -75,7 +75,8 @@ function parseEvent(item: unknown, loc: Loc, faults: ValidationFault[]): Storage
   }
   const event = settled(shape.data, item as Record<string, unknown>);
   const found = eventFaults(event);
-  for (const fault of found) faults.push(valueFault([...loc, ...fault.field], fault.reason, inputOf(item, fault.field)));
+  for (const fault of found)
+    faults.push(valueFault([...loc, ...fault.field], fault.reason, inputOf(item, fault.field)));
   if (found.length > 0) return null;
   const bytes = finishedBytes(event);
   if (bytes <= eventJsonBytesMax) return normalized(event);
@@ -85,7 +86,9 @@ function parseEvent(item: unknown, loc: Loc, faults: ValidationFault[]): Storage
 
 /** Absent keys absent. Metadata is taken as it came: zod drops a key named `__proto__`. */
 function settled(event: Record<string, unknown>, item: Record<string, unknown>): StorageEventInput {
-  const given = Object.entries(event).filter(([key, value]) => value !== null && value !== undefined && key !== 'metadata');
+  const given = Object.entries(event).filter(
+    ([key, value]) => value !== null && value !== undefined && key !== 'metadata',
+  );
   const metadata = item['metadata'] ?? undefined;
   if (metadata !== undefined) given.push(['metadata', metadata]);
   return Object.fromEntries(given) as unknown as StorageEventInput;

@@ -36,9 +36,13 @@ export const storageEventInput = z
       .string()
       .meta({ maxLength: limits.sourceIdBytesMax })
       .nullish()
-      .describe("The publisher's own id: the same one again within the idempotency window is acknowledged, not stored twice."),
+      .describe(
+        "The publisher's own id: the same one again within the idempotency window is acknowledged, not stored twice.",
+      ),
   })
-  .describe('One object written. `id`, `type` and `extension` of a received event are assigned by the bus and refused here.');
+  .describe(
+    'One object written. `id`, `type` and `extension` of a received event are assigned by the bus and refused here.',
+  );
 
 export const storageEventBatch = z
   .strictObject({
@@ -46,24 +50,25 @@ export const storageEventBatch = z
   })
   .describe('Stored as a whole or not at all.');
 
-export const storageEvent = z
-  .object({
-    id: z.string().meta({ format: 'uuid' }).describe('UUIDv7; the position: a `Last-Event-ID`.'),
-    type: z.literal('storage.object.created'),
-    execution_id: z.string().meta({ format: 'uuid' }),
-    stage: z.string(),
-    path: z.string(),
-    extension: z.string().optional().describe('From the last dot of the file name, lower-case.'),
-    size: z.int().min(0).optional(),
-    content_type: z.string().optional(),
-    checksum: z.string().optional(),
-    uri: z.string().optional(),
-    time: z.string().meta({ format: 'date-time' }),
-    metadata: z.record(z.string(), z.string()).optional(),
-  });
+export const storageEvent = z.object({
+  id: z.string().meta({ format: 'uuid' }).describe('UUIDv7; the position: a `Last-Event-ID`.'),
+  type: z.literal('storage.object.created'),
+  execution_id: z.string().meta({ format: 'uuid' }),
+  stage: z.string(),
+  path: z.string(),
+  extension: z.string().optional().describe('From the last dot of the file name, lower-case.'),
+  size: z.int().min(0).optional(),
+  content_type: z.string().optional(),
+  checksum: z.string().optional(),
+  uri: z.string().optional(),
+  time: z.string().meta({ format: 'date-time' }),
+  metadata: z.record(z.string(), z.string()).optional(),
+});
 
-export const publishAccepted = z
-  .object({ accepted: z.int().min(1), ids: z.array(z.string().meta({ format: 'uuid' })) });
+export const publishAccepted = z.object({
+  accepted: z.int().min(1),
+  ids: z.array(z.string().meta({ format: 'uuid' })),
+});
 
 export const executionChange = z
   .strictObject({
@@ -77,24 +82,22 @@ export const executionChange = z
   })
   .describe('`status` or `tags` must be given.');
 
-export const execution = z
-  .object({
-    execution_id: z.string().meta({ format: 'uuid' }),
-    status,
-    tags: z.array(z.string()),
-    reason: z.string().optional(),
-    created_at: z.string().meta({ format: 'date-time' }),
-    changed_at: z.string().meta({ format: 'date-time' }),
-    events: z.int().min(0),
-    bytes: z.int().min(0),
-    late_events: z.int().min(0).describe('Events after the terminal status.'),
-    first_event_time: z.string().meta({ format: 'date-time' }).optional(),
-    last_event_time: z.string().meta({ format: 'date-time' }).optional(),
-    last_event_id: z.string().meta({ format: 'uuid' }).describe('Subscribe after it and miss nothing.'),
-  });
+export const execution = z.object({
+  execution_id: z.string().meta({ format: 'uuid' }),
+  status,
+  tags: z.array(z.string()),
+  reason: z.string().optional(),
+  created_at: z.string().meta({ format: 'date-time' }),
+  changed_at: z.string().meta({ format: 'date-time' }),
+  events: z.int().min(0),
+  bytes: z.int().min(0),
+  late_events: z.int().min(0).describe('Events after the terminal status.'),
+  first_event_time: z.string().meta({ format: 'date-time' }).optional(),
+  last_event_time: z.string().meta({ format: 'date-time' }).optional(),
+  last_event_id: z.string().meta({ format: 'uuid' }).describe('Subscribe after it and miss nothing.'),
+});
 
-export const executionPage = z
-  .object({ executions: z.array(execution), next_cursor: z.string().nullable() });
+export const executionPage = z.object({ executions: z.array(execution), next_cursor: z.string().nullable() });
 
 const pageLimit = z
   .string()
@@ -119,13 +122,12 @@ export const executionsQuery = z.object({
     .describe('`next_cursor` of the page before.'),
 });
 
-export const errorResponse = z
-  .object({
-    detail: z.string(),
-    error_code: z.string(),
-    correlation_id: z.string(),
-    timestamp: z.string().meta({ format: 'date-time' }),
-  });
+export const errorResponse = z.object({
+  detail: z.string(),
+  error_code: z.string(),
+  correlation_id: z.string(),
+  timestamp: z.string().meta({ format: 'date-time' }),
+});
 
 export const validationError = z
   .object({

@@ -20,7 +20,11 @@ export function openApi(version: string): Json {
     paths: {
       '/api/v1/storage/events': { get: streamOperation(), post: publishOperation() },
       '/api/v1/executions': { get: listOperation() },
-      '/api/v1/executions/{execution_id}': { parameters: [executionIdInPath], get: getOperation(), put: putOperation() },
+      '/api/v1/executions/{execution_id}': {
+        parameters: [executionIdInPath],
+        get: getOperation(),
+        put: putOperation(),
+      },
       '/healthz': { get: healthOperation('Liveness', 'Every shard answers.', 'A shard does not answer.') },
       '/readyz': { get: healthOperation('Readiness', 'Filled from the bus.', 'Not ready; the body says why.') },
     },
@@ -52,7 +56,9 @@ function components(): Json {
 }
 
 function withoutDialect(schema: object): Json {
-  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id' && key !== 'id'));
+  return Object.fromEntries(
+    Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id' && key !== 'id'),
+  );
 }
 
 /** Query parameters of a schema: what a caller may send, bounds and defaults of the parsed value. */

@@ -4,8 +4,8 @@ import type { EdgeSettings } from '../../contract/edge-settings.ts';
 import type { StreamRequest } from '../../contract/stream.ts';
 import { batchBytesMax } from '../../core/limits.ts';
 import { isJsonType } from '../api/body.ts';
-import { type ParsedCall, parsePublish } from '../api/publish.ts';
 import { parseChangeExecution, parseGetExecution, parseListExecutions } from '../api/executions.ts';
+import { type ParsedCall, parsePublish } from '../api/publish.ts';
 import { parseStreamQuery, streamRequestOf } from '../stream/parameters.ts';
 import {
   type AccessRules,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { StreamRequest } from '../../contract/stream.ts';
-import { parseUuid } from '../../core/event-id.ts';
 import { lowerAscii } from '../../core/event.ts';
+import { parseUuid } from '../../core/event-id.ts';
 import type { Filter } from '../../core/filter.ts';
 import * as limits from '../../core/limits.ts';
 import { floatBoundWords, lengthWords, pydanticIssue } from '../api/issue.ts';
@@ -46,20 +46,22 @@ export const streamQuery = z.object({
   execution_id: z
     .array(z.string())
     .meta({ maxItems: limits.requestValuesMax })
-    .describe('Execution UUID or tag; repeatable. A tag means every execution that has it, those that get it later included.'),
+    .describe(
+      'Execution UUID or tag; repeatable. A tag means every execution that has it, those that get it later included.',
+    ),
   stage: z
     .string()
     .nullish()
-    .describe('Stage prefix, whole segments: `boost` matches `boost` and `boost/routines`. A trailing `*` makes it a character prefix.'),
+    .describe(
+      'Stage prefix, whole segments: `boost` matches `boost` and `boost/routines`. A trailing `*` makes it a character prefix.',
+    ),
   path: z.string().nullish().describe('Sub-path: the same rule on the path of the event alone.'),
   extension: z.string().nullish().describe('`.md`, `md`, `.tar.gz`; ASCII case-insensitive.'),
   timeout: floatParameter(limits.timeoutSecondsMin, limits.timeoutSecondsMax)
     .default(limits.timeoutSecondsDefault)
     .describe('Seconds until the server ends the stream.'),
   keep_open: boolParameter().default(false).describe('Do not end when all watched executions are over.'),
-  control_events: boolParameter()
-    .default(true)
-    .describe('false: only storage events, no `ready`, `gap`, `done`.'),
+  control_events: boolParameter().default(true).describe('false: only storage events, no `ready`, `gap`, `done`.'),
   last_event_id: z
     .string()
     .nullish()

@@ -53,7 +53,12 @@ function refusalWords(refusal: Exclude<StreamRefusal, { kind: 'no-content' | 'to
             detail: `Too many streams from this address: at most ${refusal.max}`,
             ...capacity,
           }
-        : { status: 503, code: 'CONNECTIONS_EXHAUSTED', detail: `Too many streams: at most ${refusal.max}`, ...capacity };
+        : {
+            status: 503,
+            code: 'CONNECTIONS_EXHAUSTED',
+            detail: `Too many streams: at most ${refusal.max}`,
+            ...capacity,
+          };
     case 'overloaded':
       return {
         status: 503,
