@@ -25,7 +25,11 @@ export async function startBus(settings: BusSettings, log: Log): Promise<Running
   let stopping = false;
   let reported: string | null = null;
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve));
-  const crashed = new Promise<Error>((resolve) => worker.once('error', resolve));
+  const crashed = new Promise<Error>((resolve) =>
+    worker.once('error', (cause) => {
+      resolve(new StartError(`the bus's thread broke: ${cause.message}`, 1, { cause }));
+    }),
+  );
   const failed = new Promise<Error>((resolve) => {
     void crashed.then(resolve);
     worker.on('message', (report: BusReport) => {

@@ -9,24 +9,34 @@ import type { ExecutionChangeInput, PublishEntry } from '../../storage/publisher
 /** What the bus sets itself; taken and left out, so that lines saved from a stream can be published again. */
 const stamped = ['id', 'type', 'extension', 'topic'] as const;
 
+const required =
+  (otherwise: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
+    input === undefined ? 'is required' : otherwise;
+
+const text = z.string({ error: required('must be a string') });
+
 const eventShape = z.strictObject({
-  execution_id: z.string(),
-  stage: z.string(),
-  path: z.string(),
-  size: z.number().optional(),
-  content_type: z.string().optional(),
-  checksum: z.string().optional(),
-  uri: z.string().optional(),
-  time: z.string().optional(),
-  metadata: z.record(z.string(), z.string()).optional(),
-  source_id: z.string().optional(),
+  execution_id: text,
+  stage: text,
+  path: text,
+  size: z.number({ error: 'must be a whole number from 0 to 9007199254740991' }).optional(),
+  content_type: text.optional(),
+  checksum: text.optional(),
+  uri: text.optional(),
+  time: text.optional(),
+  metadata: z.record(z.string(), text, { error: 'must be an object of strings' }).optional(),
+  source_id: text.optional(),
 });
 
 const changeShape = z.strictObject({
-  execution_id: z.string(),
-  status: z.enum(executionStatuses).optional(),
-  tags: z.array(z.string()).max(executionTagsMax).optional(),
-  reason: z.string().optional(),
+  execution_id: text,
+  status: z.enum(executionStatuses, { error: `must be one of ${executionStatuses.join(', ')}` }).optional(),
+  tags: z
+    .array(text, { error: 'must be an array of strings' })
+    .max(executionTagsMax, { error: `must be at most ${executionTagsMax}` })
+    .optional(),
+  reason: text.optional(),
 });
 
 export type EntryReading =
@@ -42,8 +52,7 @@ function shapeFaults(error: z.ZodError): EntryReading {
   const faults = error.issues.map((issue) => {
     const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
     if (issue.code === 'unrecognized_keys') return { field: [...path, ...issue.keys], reason: 'is not known here' };
-    const absent = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-    return { field: path, reason: absent ? 'is required' : issue.message };
+    return { field: path, reason: issue.message };
   });
   return { kind: 'faults', faults };
 }

@@ -1,0 +1,34 @@
+import test from 'ava';
+import { startBus } from '../../src/app/commands/bus-thread.ts';
+import { StartError } from '../../src/core/failure.ts';
+
+const entry = new URL('../support/fake-bus.worker.js', import.meta.url);
+
+test('a bus that is ready gives its port, and stops when asked', async (t) => {
+  const bus = await startBus(entry, { mode: 'plain' });
+  t.is(bus.port, 4711);
+  let failed = false;
+  void bus.failed.then(() => {
+    failed = true;
+  });
+  await bus.stop();
+  await bus.stop();
+  t.false(failed);
+});
+
+test('a bus that refuses to start is a StartError with its own words and exit code', async (t) => {
+  const error = await t.throwsAsync(() => startBus(entry, { mode: 'fails' }), { instanceOf: StartError });
+  t.is(error.message, 'the port is taken');
+  t.is(error.exitCode, 1);
+});
+
+test('a thread that crashes before it is ready is an error, not a wait for ever', async (t) => {
+  const error = await t.throwsAsync(() => startBus(entry, { mode: 'crashes' }));
+  t.is(error.message, "the bus's thread broke: cannot even begin");
+});
+
+// Without this `up` would go on serving without a bus after its disk has gone.
+test('a bus that ends by itself later settles `failed` with its last words', async (t) => {
+  const bus = await startBus(entry, { mode: 'fails-later' });
+  t.is((await bus.failed).message, 'the disk is gone');
+});
