@@ -1,5 +1,4 @@
 import { Worker } from 'node:worker_threads';
-import type { BusSettings } from '../../bus/start-bus.ts';
 import type { BusReport } from '../../contract/bus-thread.ts';
 import { assert } from '../../core/assert.ts';
 import { StartError } from '../../core/failure.ts';
@@ -18,10 +17,16 @@ export interface RunningBus {
 /**
  * Starts the bus in a worker thread.
  *
+ * @param settings BusSettings, plain data
+ * @param entry    the thread's compiled module, when it is not the bus's own
  * Fails with a StartError when the port is taken, the data directory cannot be used or the journal is damaged.
  */
-export async function startBus(settings: BusSettings, log: Log): Promise<RunningBus> {
-  const worker = new Worker(workerEntries.bus, { workerData: settings });
+export async function startBus(
+  settings: object,
+  log: Pick<Log, 'warn'>,
+  entry: URL = workerEntries.bus,
+): Promise<RunningBus> {
+  const worker = new Worker(entry, { workerData: settings });
   let stopping = false;
   let reported: string | null = null;
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve));
