@@ -32,7 +32,7 @@ export interface WatchedEntry<Stream> {
  * The executions and tags that this shard watches, as of its drain position.
  *
  * Trusts: answers of the owner are applied when the shard stands exactly at their sequence, and changes in record order. Then membership and status are
- * facts about that position (invariant W1 in docs/ARCHITECTURE.md).
+ * facts about that position (invariant S1 in docs/ARCHITECTURE.md).
  */
 export class WatchTable<Stream> {
   readonly #values = new Map<string, WatchedValue<Stream>>();

@@ -88,7 +88,7 @@ test('JSON lines are published in batches and in order, changes between events i
 
 test('a bad line stops the run, named by its number; what stood before it is published', async (t) => {
   const cases = [
-    ['{', /^rivulet: line 3: line: is not JSON: /],
+    ['{', /^rivulet: line 3: line: is not JSON: /m],
     ['[]', /^rivulet: line 3: line: must be a JSON object;/],
     [
       JSON.stringify({ execution_id: executionId, stage: 'a/../b', path: 'c' }),
