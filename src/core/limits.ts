@@ -233,7 +233,7 @@ export const faultInputItemsMax = 32;
 export const faultInputDepthMax = 4;
 
 /** Bytes of request bodies that one shard collects at a time; above it a write gets 503. Sixty-four of the largest. */
-export const bodyBytesInFlightMax = 67_108_864;
+export const bodyBytesInFlightMax: number = 67_108_864;
 
 /** Retry-After, seconds: a queue drains in one, connections end and processes restart in a few. */
 export const retryAfterOverloadSeconds = 1;

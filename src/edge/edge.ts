@@ -191,7 +191,7 @@ function readHead(response: HttpResponse, request: HttpRequest, policy: Policy):
     method: request.getCaseSensitiveMethod(),
     rawPath: request.getUrl(),
     // The types promise text; without a `?` it is undefined.
-    rawQuery: (request.getQuery() as string | undefined) ?? '',
+    rawQuery: request.getQuery() || '',
     host: request.getHeader('host'),
     origin: request.getHeader('origin'),
     requestMethod: request.getHeader('access-control-request-method'),

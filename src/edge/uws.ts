@@ -1,7 +1,8 @@
+import type * as Vendor from 'uWebSockets.js';
 import { StartError } from '../core/failure.ts';
 import { requestHeadBytesMax } from '../core/limits.ts';
 
-export type Uws = typeof import('uWebSockets.js');
+export type Uws = typeof Vendor;
 
 let loading: Promise<Uws> | undefined;
 

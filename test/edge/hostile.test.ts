@@ -24,7 +24,7 @@ test('pipelined requests are answered in order, a body on a GET is skipped', asy
   const { port } = await startEdge(t);
   const client = await RawClient.open(t, port);
   client.send(
-    `GET /nope HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello${`PUT ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`}OPTIONS ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    `GET /nope HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloPUT ${path} HTTP/1.1\r\nHost: localhost\r\n\r\nOPTIONS ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
   );
   const text = await client.until((seen) => seen.split('"timestamp"').length === 4);
   t.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 404', 'HTTP/1.1 405', 'HTTP/1.1 405']);

@@ -16,7 +16,7 @@ interface Detail {
 
 function faultsOf(body: unknown): Detail[] {
   const parsed = parsePublish(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
-  return parsed.kind === 'invalid' ? JSON.parse(JSON.stringify(parsed.faults)) : [];
+  return parsed.kind === 'invalid' ? (JSON.parse(JSON.stringify(parsed.faults)) as Detail[]) : [];
 }
 
 const briefly = (body: unknown): string[] =>

@@ -60,17 +60,25 @@ function oracleFloat(text: string): number | null {
   return plainFloat(text.split('_').join(''));
 }
 
+const named = new Map([
+  ['inf', Infinity],
+  ['infinity', Infinity],
+  ['nan', Number.NaN],
+]);
+
 function plainFloat(text: string): number | null {
   const unsigned = /^[+-]/.test(text) ? text.slice(1) : text;
   const lower = unsigned.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  if (lower === 'inf' || lower === 'infinity') return text.startsWith('-') ? -Infinity : Infinity;
-  if (lower === 'nan') return Number.NaN;
-  const [mantissa = '', exponent, ...more] = lower.split('e');
-  if (more.length > 0 || (exponent !== undefined && !/^[+-]?[0-9]+$/.test(exponent))) return null;
+  const value = named.get(lower) ?? decimal(lower);
+  return value !== null && text.startsWith('-') ? -value : value;
+}
+
+function decimal(lower: string): number | null {
+  const [mantissa = '', exponent = '0', ...more] = lower.split('e');
   const [whole = '', fraction = '', ...dots] = mantissa.split('.');
-  if (dots.length > 0 || !/^[0-9]*$/.test(whole) || !/^[0-9]*$/.test(fraction) || whole + fraction === '') return null;
-  const value = Number(`${whole === '' ? '0' : whole}.${fraction === '' ? '0' : fraction}e${exponent ?? '0'}`);
-  return text.startsWith('-') ? -value : value;
+  const digits = whole + fraction;
+  if (more.length + dots.length > 0 || !/^[+-]?[0-9]+$/.test(exponent) || !/^[0-9]+$/.test(digits)) return null;
+  return Number(`${whole.padStart(1, '0')}.${fraction.padStart(1, '0')}e${exponent}`);
 }
 
 const floatAtoms = [

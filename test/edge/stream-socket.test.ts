@@ -200,6 +200,28 @@ test('backpressure is reported, nudges keep it open, and writing on after onWrit
   t.is(body.split('a').length - 1, target * block.length);
 });
 
+// With a writable handler registered uWebSockets.js does not drain its buffer by itself; ending must hand that back to it.
+test('what was buffered when the response was ended still arrives', async (t) => {
+  const { port, door } = await startEdge(t);
+  const length = 20_000_000;
+  let outcome = '';
+  door.act = (socket) => {
+    socket.open(bytes(':\n'));
+    outcome = socket.write(new Uint8Array(length).fill(0x7a));
+    socket.end(bytes('END'));
+    return {};
+  };
+  const client = await RawClient.open(t, port);
+  client.socket.pause();
+  client.send(get);
+  await eventually(() => outcome !== '');
+  t.is(outcome, 'buffered');
+  client.socket.resume();
+  await client.until((seen) => seen.endsWith('END\r\n0\r\n\r\n'));
+  t.true(client.text.length > length);
+  t.deepEqual(door.closed, []);
+});
+
 test('a shard that throws out of an event loses that stream and no other', async (t) => {
   const { port, door, failures } = await startEdge(t);
   door.act = (socket) => {

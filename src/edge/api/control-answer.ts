@@ -15,22 +15,24 @@ import { type ValidationFault, valueFault } from '../http/validation.ts';
 import { badCursor } from './executions.ts';
 
 const pending: readonly Header[] = [['Rivulet-Visible', 'pending']];
+const visibility = (visible: boolean): readonly Header[] => (visible ? [] : pending);
+const statusOf = (fine: boolean): number => (fine ? 200 : 503);
 
 /** What the main thread answered, as HTTP. */
 export function controlAnswer(call: ControlCall, answer: ControlAnswer, context: AnswerContext): Answer {
   switch (answer.kind) {
     case 'published': {
       const body = { accepted: answer.ids.length, ids: answer.ids };
-      return jsonAnswer(202, body, answer.visible ? [] : pending);
+      return jsonAnswer(202, body, visibility(answer.visible));
     }
     case 'execution':
-      return jsonAnswer(200, answer.execution, answer.visible ? [] : pending);
+      return jsonAnswer(200, answer.execution, visibility(answer.visible));
     case 'executions':
       return jsonAnswer(200, { executions: answer.executions, next_cursor: answer.nextCursor });
     case 'health':
-      return jsonAnswer(answer.healthy ? 200 : 503, answer.report);
+      return jsonAnswer(statusOf(answer.healthy), answer.report);
     case 'readiness':
-      return jsonAnswer(answer.ready ? 200 : 503, answer.report);
+      return jsonAnswer(statusOf(answer.ready), answer.report);
     case 'not-found':
       return errorAnswer(executionNotFound(call), context);
     case 'bad-cursor':

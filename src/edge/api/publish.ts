@@ -113,7 +113,6 @@ const typicalTime = '2000-01-01T00:00:00.000Z';
 
 /** Bytes of the JSON that subscribers will see: with what the bus adds (all of fixed length), without `source_id`. */
 function finishedBytes(event: StorageEventInput): number {
-  const { source_id: _, ...shown } = event;
   const added = { id: nilId, type: storageEventType, extension: extensionOf(event.path), time: typicalTime };
-  return Buffer.byteLength(JSON.stringify({ ...shown, ...added }));
+  return Buffer.byteLength(JSON.stringify({ ...event, ...added, source_id: undefined }));
 }
