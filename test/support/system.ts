@@ -50,7 +50,10 @@ export class System {
   }
 
   /** PUT an execution; the answer's body. */
-  async put(execution: string, body: Record<string, unknown>): Promise<{ status: number; body: Record<string, unknown> }> {
+  async put(
+    execution: string,
+    body: Record<string, unknown>,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const response = await this.fetch(`/api/v1/executions/${execution}`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
@@ -96,7 +99,11 @@ export class System {
 }
 
 /** Starts the program; settles when it prints its ready line, rejects with its standard error when it ends before. */
-export function startProgram(t: ExecutionContext, args: readonly string[], env: Record<string, string> = {}): Promise<System> {
+export function startProgram(
+  t: ExecutionContext,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<System> {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -117,8 +124,12 @@ export function startProgram(t: ExecutionContext, args: readonly string[], env: 
     lines.on('line', (line) => {
       if (!line.startsWith('rivulet ready ')) return;
       const parts = line.slice('rivulet ready '.length).split(' ');
-      const ready = Object.fromEntries(parts.map((part) => part.split(/=(.*)/s).slice(0, 2)));
-      resolve(new System(child, ready as Record<string, string>, () => errors));
+      const ready: Record<string, string> = {};
+      for (const part of parts) {
+        const [name = '', value = ''] = part.split(/=(.*)/s);
+        ready[name] = value;
+      }
+      resolve(new System(child, ready, () => errors));
     });
     child.once('exit', (code, signal) => {
       reject(new SystemError(`the program ended before it was ready: ${code ?? signal ?? ''}\n${errors}`));

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import type { Browser, Page } from 'playwright-core';
+import { openBrowser } from '../support/browser.ts';
+import { type System, startSystem } from '../support/system.ts';
+
+let browser: Browser;
+test.before(async () => {
+  browser = await openBrowser();
+});
+test.after.always(() => browser.close());
+
+/** A page in a profile of its own: six connections to an origin are shared by all pages of one. */
+async function newPage(t: ExecutionContext): Promise<Page> {
+  const context = await browser.newContext();
+  t.teardown(() => context.close());
+  return context.newPage();
+}
+
+/** A TCP relay whose connections can be cut, as a network would. */
+async function cuttableRelay(t: ExecutionContext, target: string): Promise<{ url: string; cut: () => number }> {
+  const { hostname, port } = new URL(target);
+  const open = new Set<Socket>();
+  const server: Server = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        open.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  const relayPort = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${relayPort}`,
+    cut: () => {
+      const count = open.size;
+      for (const socket of open) socket.resetAndDestroy();
+      return count;
+    },
+  };
+}
+
+interface Seen {
+  readonly events: string[];
+  readonly states: string[];
+}
+
+/** Opens an EventSource of the page itself; what it sees is kept on `window.seen`. */
+async function watch(page: Page, query: string): Promise<void> {
+  await page.evaluate((text) => {
+    const seen: Seen = { events: [], states: [] };
+    const source = new EventSource(`/api/v1/storage/events?${text}`);
+    Object.assign(globalThis, { seen, source });
+    source.addEventListener('storage.object.created', (event) => {
+      const { data } = event as Event & { readonly data: string };
+      seen.events.push((JSON.parse(data) as { path: string }).path);
+    });
+    source.onmessage = () => seen.states.push('message');
+    for (const name of ['ready', 'gap', 'done', 'open']) source.addEventListener(name, () => seen.states.push(name));
+    source.addEventListener('error', () => seen.states.push(`error ${source.readyState}`));
+  }, query);
+}
+
+const seenBy = (page: Page): Promise<Seen> => page.evaluate(() => (globalThis as unknown as { seen: Seen }).seen);
+
+async function until(page: Page, condition: (seen: Seen) => boolean): Promise<Seen> {
+  await page.waitForFunction(`(${condition.toString()})(globalThis.seen)`);
+  return seenBy(page);
+}
+
+const eventOf = (execution: string, path: string): Record<string, unknown> => ({
+  execution_id: execution,
+  stage: 's',
+  path,
+});
+
+async function runningExecution(system: System): Promise<string> {
+  const execution = randomUUID();
+  await system.put(execution, { status: 'running' });
+  return execution;
+}
+
+test('a cut connection resumes by itself with nothing lost, and done then 204 stops it', async (t) => {
+  const system = await startSystem(t);
+  const relay = await cuttableRelay(t, system.http);
+  const execution = await runningExecution(system);
+  const page = await newPage(t);
+  await page.goto(`${relay.url}/healthz`);
+  await watch(page, `execution_id=${execution}`);
+  await until(page, (seen) => seen.states.includes('ready'));
+  await system.publish(eventOf(execution, 'a'), eventOf(execution, 'b'));
+  await until(page, (seen) => seen.events.length === 2);
+  t.true(relay.cut() > 0);
+  // While the browser is away.
+  await system.publish(eventOf(execution, 'c'));
+  await until(page, (seen) => seen.events.length === 3);
+  await system.publish(eventOf(execution, 'd'));
+  await system.put(execution, { status: 'completed' });
+  const seen = await until(page, (all) => all.states.includes('error 2'));
+  t.deepEqual(seen.events, ['a', 'b', 'c', 'd']);
+  t.false(seen.states.includes('message'), 'named events do not reach onmessage');
+  t.false(seen.states.includes('gap'));
+  t.is(seen.states.filter((state) => state === 'ready').length, 2);
+  // done ends the response (error in state 0), the reconnection gets 204 (error in state 2, for good).
+  t.deepEqual(seen.states.slice(seen.states.lastIndexOf('done')), ['done', 'error 0', 'error 2']);
+});
+
+test('a stream that was cut before its first event resumes from the position of ready', async (t) => {
+  const system = await startSystem(t);
+  const relay = await cuttableRelay(t, system.http);
+  const execution = await runningExecution(system);
+  const page = await newPage(t);
+  await page.goto(`${relay.url}/healthz`);
+  await watch(page, `execution_id=${execution}`);
+  await until(page, (seen) => seen.states.includes('ready'));
+  relay.cut();
+  await system.publish(eventOf(execution, 'while away'));
+  const seen = await until(page, (all) => all.events.length === 1);
+  t.deepEqual(seen.events, ['while away']);
+});
+
+test('the page shows events as they come, and the end', async (t) => {
+  const system = await startSystem(t);
+  const execution = await runningExecution(system);
+  await system.put(execution, { tags: ['browser'] });
+  const page = await newPage(t);
+  const outside: string[] = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(system.http) && !request.url().startsWith('data:')) outside.push(request.url());
+  });
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  await page.goto(system.http);
+  await page.fill('input[name=execution_id]', 'browser');
+  await page.click('button[type=submit]');
+  await page.waitForSelector('#state[data-state=live]');
+  await system.publish(eventOf(execution, '<img src=x onerror=alert(1)>.md'));
+  await page.waitForSelector('#events li');
+  t.is(await page.textContent('#events li .path'), '<img src=x onerror=alert(1)>.md');
+  await system.put(execution, { status: 'failed', reason: 'on purpose' });
+  await page.waitForFunction("document.getElementById('state').textContent.includes('failed')");
+  t.deepEqual(outside, []);
+  t.deepEqual(faults, []);
+});
+
+test('the API page renders from files of the package alone', async (t) => {
+  const system = await startSystem(t);
+  const page = await newPage(t);
+  const outside: string[] = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith(system.http) && !request.url().startsWith('data:')) outside.push(request.url());
+  });
+  await page.goto(`${system.http}/docs`);
+  await page.waitForSelector('.opblock-summary-path');
+  const paths = await page.locator('.opblock-summary-path').allTextContents();
+  t.true(paths.some((path) => path.replaceAll(/[^a-z0-9/]/g, '').includes('/api/v1/storage/events')));
+  t.deepEqual(outside, []);
+});
+
+// Without this a page of another site could read the streams of whoever runs this on their own machine.
+test('another origin may read only when it is allowed', async (t) => {
+  const system = await startSystem(t);
+  const execution = await runningExecution(system);
+  const page = await newPage(t);
+  await page.route('http://evil.example/', (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<p>hello</p>' }),
+  );
+  await page.goto('http://evil.example/');
+  const url = `${system.http}/api/v1/storage/events?execution_id=${execution}`;
+  const outcome = await page.evaluate(
+    (address) =>
+      new Promise<string>((resolve) => {
+        const source = new EventSource(address);
+        source.addEventListener('ready', () => {
+          resolve('ready');
+        });
+        source.addEventListener('error', () => {
+          resolve(`error ${source.readyState}`);
+        });
+      }),
+    url,
+  );
+  t.is(outcome, 'error 2');
+});
