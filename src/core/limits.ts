@@ -89,6 +89,8 @@ export const checkRecordsMax = 200_000;
 export const checkBytesMax = 268_435_456;
 /** The check of a slow disk is given up as failed after this. */
 export const checkMsMax = 60_000;
+/** One part of a repair is given up after this; 10 GiB are copied in a few minutes. */
+export const repairMsMax = 3_600_000;
 /** Runs of the reader that `--repair` starts again behind a place that ended it. */
 export const repairRunsMax = 64;
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { loadSync, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader';
 import { InvariantError } from '../core/assert.ts';
 import type * as messages from './bus-messages.ts';
+import { BatchAssembly } from './message-assembly.ts';
 
 export const busServiceName = 'rivulet.bus.v1.StorageEventBus';
 const protoFile = 'rivulet/bus/v1/storage_event_bus.proto';
@@ -48,4 +49,13 @@ export const busMethods = {
 /** Decodes a whole batch to plain objects: for tools and tests, not for the path of an event. */
 export function decodeRecordBatch(bytes: Buffer): messages.RecordBatchMessage {
   return busMethods.subscribe.responseDeserialize(bytes);
+}
+
+/** Decodes one encoded Record, as the journal stores it. */
+export function decodeRecord(bytes: Uint8Array): messages.RecordMessage {
+  const assembly = new BatchAssembly();
+  assembly.add(bytes);
+  const [record] = decodeRecordBatch(assembly.finish(0, '')).records;
+  if (record === undefined) throw new InvariantError('a batch of one record has none');
+  return record;
 }

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { ExecutionFacts } from '../../contract/journal.ts';
@@ -20,6 +19,7 @@ import {
   unpackHead,
   unpackRecord,
   uuidBytes,
+  uuidText,
 } from './stored-record.ts';
 
 /** The one file of a journal in its data directory, beside LMDB's own lock file. */
@@ -30,7 +30,14 @@ const stateKey = 'state';
 /** A row of the index is its key. */
 const nothing = Buffer.from([0]);
 
-interface Tables {
+/** What LMDB counts of a table and of its file; the library's types leave it open. */
+export interface TableStats {
+  readonly lastPageNumber: number;
+  readonly pageSize: number;
+  readonly entryCount: number;
+}
+
+export interface Tables {
   readonly root: RootDatabase<Buffer, string>;
   /** Sequence to head and encoded Record. */
   readonly records: Database<Buffer, number>;
@@ -72,22 +79,35 @@ function parse(bytes: Buffer | undefined): unknown {
   return bytes === undefined ? null : JSON.parse(bytes.toString());
 }
 
+/** Null when the file has no journal yet. */
+export function readMeta(tables: Tables): { identity: JournalIdentity; state: JournalState } | null {
+  const identity = parse(tables.meta.getBinary(identityKey)) as JournalIdentity | null;
+  const state = parse(tables.meta.getBinary(stateKey)) as JournalState | null;
+  return identity === null || state === null ? null : { identity, state };
+}
+
+export function tableStats(table: { getStats(): object }): TableStats {
+  return table.getStats() as TableStats;
+}
+
 const sourceKey = (key: SourceKey): Buffer => Buffer.concat([uuidBytes(key.executionId), Buffer.from(key.sourceId)]);
+
+/** A row of `sources`, for a repair. */
+export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; source: StoredSource } {
+  const sourceId = key.toString('utf8', 16);
+  return { key: { executionId: uuidText(key, 0), sourceId }, source: parse(value) as StoredSource };
+}
 
 /** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
 export class LmdbStore implements JournalStore {
   readonly #tables: Tables;
-  readonly #path: string;
 
   constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
-    this.#path = join(directory, journalFileName);
     this.#tables = openTables(directory, options);
   }
 
   load(): { identity: JournalIdentity; state: JournalState } | null {
-    const identity = parse(this.#tables.meta.getBinary(identityKey)) as JournalIdentity | null;
-    const state = parse(this.#tables.meta.getBinary(stateKey)) as JournalState | null;
-    return identity === null || state === null ? null : { identity, state };
+    return readMeta(this.#tables);
   }
 
   *executions(): Generator<ExecutionFacts, void> {
@@ -195,12 +215,6 @@ export class LmdbStore implements JournalStore {
     }
     if (batch.identity !== null) void meta.put(identityKey, Buffer.from(JSON.stringify(batch.identity)));
     void meta.put(stateKey, Buffer.from(JSON.stringify(batch.state)));
-  }
-
-  /** For the check: the file must hold every page that LMDB counts. */
-  missingBytes(): number {
-    const stats = this.#tables.root.getStats() as { readonly lastPageNumber: number; readonly pageSize: number };
-    return Math.max(0, (stats.lastPageNumber + 1) * stats.pageSize - statSync(this.#path).size);
   }
 }
 

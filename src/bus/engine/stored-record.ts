@@ -63,9 +63,11 @@ export function unpackRecord(sequence: number, packed: Buffer): StoredRecord {
   };
 }
 
+export const indexKeyBytes = 24;
+
 /** Key of the index: execution, then twice the sequence, odd for a change, as 8 bytes big-endian. */
 export function indexKey(execution: Buffer, sequence: number, isChange: boolean): Buffer {
-  const key = Buffer.allocUnsafe(24);
+  const key = Buffer.allocUnsafe(indexKeyBytes);
   execution.copy(key, 0);
   const value = sequence * 2 + (isChange ? 1 : 0);
   key.writeUInt32BE(Math.floor(value / 2 ** 32), 16);

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../core/clock.ts';
+
+/** What a child says, one JSON text a line. */
+export type ChildReport =
+  /** The check came to its end. */
+  | { readonly kind: 'checked'; readonly fault: string | null }
+  /** An error that is no damage: permissions, no such device. */
+  | { readonly kind: 'unreadable'; readonly reason: string }
+  /** Records up to here are safe in the new journal. */
+  | { readonly kind: 'copied'; readonly through: number }
+  /** A part came to its end; how many rows it has. */
+  | { readonly kind: 'done'; readonly rows: number };
+
+export interface ChildEnd {
+  readonly reports: readonly ChildReport[];
+  /** Null: it came to its end by itself. */
+  readonly death: string | null;
+}
+
+/** The entry beside this file, whatever it was compiled to. */
+const entry = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './journal-child.ts' : './journal-child.js', import.meta.url),
+);
+
+/** Runs one task of journal-child in a process of its own; killed after `timeMs`. Never rejects for what happens in the child. */
+export function runChild(task: readonly string[], timeMs: number, clock: Clock): Promise<ChildEnd> {
+  return new Promise((resolve) => {
+    const reports: ChildReport[] = [];
+    const child = spawn(process.execPath, [entry, ...task], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let lastWords = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      lastWords = (lastWords + bytes.toString()).slice(-4_096);
+    });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      reports.push(JSON.parse(line) as ChildReport);
+    });
+    let late = false;
+    const cancel = clock.after(timeMs, () => {
+      late = true;
+      child.kill('SIGKILL');
+    });
+    child.on('error', (error) => {
+      cancel();
+      resolve({ reports, death: error.message });
+    });
+    child.on('close', (code, signal) => {
+      cancel();
+      resolve({ reports, death: code === 0 ? null : deathText({ code, signal, late, lastWords }) });
+    });
+  });
+}
+
+function deathText(end: { code: number | null; signal: string | null; late: boolean; lastWords: string }): string {
+  if (end.late) return 'reading it did not come to an end';
+  if (end.signal !== null) return `reading it ended the process with ${end.signal}`;
+  const said = /(?:Error|MDB_\w+): ?(.*)/.exec(end.lastWords)?.[0];
+  return said ?? `reading it ended the process with code ${end.code ?? -1}`;
+}
