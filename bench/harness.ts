@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { systemClock } from '../src/core/clock.ts';
 
 /** What a figure was measured on; stands in every result. */
 export interface MachineCard {
@@ -12,6 +11,8 @@ export interface MachineCard {
   readonly kernel: string;
   readonly node: string;
   readonly v8: string;
+  /** Over the last minute, when the figures were written: far above 1, the caches were not ours alone. */
+  readonly load: number;
 }
 
 /** One figure: the median of several runs, with the spread that says whether to believe it. */
@@ -43,6 +44,7 @@ export function machineCard(): MachineCard {
     kernel: release(),
     node: process.version,
     v8: process.versions.v8,
+    load: loadavg()[0] ?? Number.NaN,
   };
 }
 
@@ -53,16 +55,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
-/** Runs the work a few times to warm the compiler, then `runsCounted` times; answers operations per second. */
+/**
+ * Runs the work a few times to warm the compiler, then `runsCounted` times; answers operations per second of processor time of the
+ * whole process (collector included). Not of wall time: a neighbour on the machine would then be in the figure.
+ */
 export function measure(work: Work): Figure {
   for (let run = 0; run < runsWarm; run += 1) work.run();
   const rates: number[] = [];
   for (let run = 0; run < runsCounted; run += 1) {
-    const start = systemClock.monotonicMs();
+    const start = process.cpuUsage();
     work.run();
-    rates.push((work.operations / (systemClock.monotonicMs() - start)) * 1_000);
+    const { user, system } = process.cpuUsage(start);
+    rates.push((work.operations / (user + system)) * 1_000_000);
   }
-  return figure(work.name, 'per second', rates);
+  return figure(work.name, 'per CPU second', rates);
 }
 
 export function figure(name: string, unit: string, values: readonly number[]): Figure {

@@ -1,5 +1,6 @@
 import { lowerAscii } from '../core/event.ts';
 import { type Filter, matchesNothing, wildcard } from '../core/filter.ts';
+import { type Few, fewAdd, fewGet, fewRemove } from './few.ts';
 import { ensureSegments, isEmptyNode, pruneSegments, type SegmentNode, segmentRoot } from './segment-tree.ts';
 
 /**
@@ -50,10 +51,9 @@ export class PrefixTrie<Entry> {
       root = { key: rootKey, stages: segmentRoot() };
       this.#roots.set(rootKey, root);
     }
-    const bucket = bucketOf(root, filter);
-    this.#extensionLengthMax = Math.max(this.#extensionLengthMax, bucket.extension?.length ?? 0);
-    const handle = new TrieHandle(entry, bucket, bucket.handles.length);
-    bucket.handles.push(handle);
+    this.#extensionLengthMax = Math.max(this.#extensionLengthMax, filter.extension?.length ?? 0);
+    const handle = new TrieHandle<Entry>(entry, null, 0);
+    putHandle(leafOf(root, filter), filter.extension ?? everyKey, handle);
     return handle;
   }
 
@@ -93,19 +93,19 @@ export class PrefixTrie<Entry> {
     const before = into.length;
     this.#endings = null;
     let node = (root as RootNode<Entry>).stages; // TrieRoot is the outer face of RootNode
-    if (node.value !== null) this.#matchPath(node.value, pathSegments, into);
+    if (node.value !== null) this.#matchPath(node.value.paths, pathSegments, into);
     for (const segment of stageSegments) {
       if (node.partials !== null) this.#matchStagePartials(node.partials, segment, pathSegments, into);
-      const child = node.children?.get(segment);
+      const child = fewGet(node.children, segment);
       if (child === undefined) break;
       node = child;
-      if (node.value !== null) this.#matchPath(node.value, pathSegments, into);
+      if (node.value !== null) this.#matchPath(node.value.paths, pathSegments, into);
     }
     return into.length - before;
   }
 
   #matchStagePartials(
-    partials: Partials<PathNode<Entry>>,
+    partials: Partials<Branch<Entry>>,
     segment: string,
     pathSegments: readonly string[],
     into: Entry[],
@@ -113,7 +113,7 @@ export class PrefixTrie<Entry> {
     for (const [length, ofLength] of partials) {
       if (length > segment.length) continue;
       const value = ofLength.get(segment.slice(0, length))?.value;
-      if (value) this.#matchPath(value, pathSegments, into);
+      if (value) this.#matchPath(value.paths, pathSegments, into);
     }
   }
 
@@ -122,7 +122,7 @@ export class PrefixTrie<Entry> {
     if (node.value !== null) this.#matchLeaf(node.value, segments, into);
     for (const segment of segments) {
       if (node.partials !== null) this.#matchPathPartials(node.partials, segment, segments, into);
-      const child = node.children?.get(segment);
+      const child = fewGet(node.children, segment);
       if (child === undefined) return;
       node = child;
       if (node.value !== null) this.#matchLeaf(node.value, segments, into);
@@ -147,23 +147,23 @@ export class PrefixTrie<Entry> {
     if (leaf.byExtension === null) return;
     this.#endings ??= endingsOf(segments[segments.length - 1] ?? '', this.#extensionLengthMax);
     for (const ending of this.#endings) {
-      const bucket = leaf.byExtension.get(ending);
+      const bucket = fewGet(leaf.byExtension, ending);
       if (bucket !== undefined) collect(bucket, into);
     }
   }
 
   #dropBucket(bucket: Bucket<Entry>): void {
-    const { leaf, extension } = bucket;
-    if (extension === null) leaf.every = null;
-    else leaf.byExtension?.delete(extension);
-    if (leaf.byExtension?.size === 0) leaf.byExtension = null;
+    const leaf = bucket.leaf;
+    if (bucket.key === everyKey) leaf.every = null;
+    else leaf.byExtension = fewRemove(leaf.byExtension, bucket.key);
     if (leaf.every !== null || leaf.byExtension !== null) return;
-    leaf.pathNode.value = null;
-    pruneSegments(leaf.pathNode);
-    if (!isEmptyNode(leaf.pathTree)) return;
-    leaf.stageNode.value = null;
-    pruneSegments(leaf.stageNode);
-    if (isEmptyNode(leaf.root.stages)) this.#roots.delete(leaf.root.key);
+    const { pathNode, branch } = leaf;
+    pathNode.value = null;
+    pruneSegments(pathNode);
+    if (!isEmptyNode(branch.paths)) return;
+    branch.stageNode.value = null;
+    pruneSegments(branch.stageNode);
+    if (isEmptyNode(branch.root.stages)) this.#roots.delete(branch.root.key);
   }
 }
 
@@ -187,43 +187,58 @@ export class TrieHandle<Entry> {
 }
 
 type PathNode<Entry> = SegmentNode<Leaf<Entry>>;
-type StageNode<Entry> = SegmentNode<PathNode<Entry>>;
+type StageNode<Entry> = SegmentNode<Branch<Entry>>;
 type Partials<Value> = Map<number, Map<string, SegmentNode<Value>>>;
 
 interface RootNode<Entry> extends TrieRoot {
   readonly stages: StageNode<Entry>;
 }
 
-/** Where a stage prefix and a path prefix end. Knows the way back up, for removal. */
-interface Leaf<Entry> {
-  every: Bucket<Entry> | null;
-  byExtension: Map<string, Bucket<Entry>> | null;
-  readonly pathNode: PathNode<Entry>;
-  readonly pathTree: PathNode<Entry>;
+/** The path tree of one stage prefix, and the way back up from it, for removal. */
+interface Branch<Entry> {
+  readonly paths: PathNode<Entry>;
   readonly stageNode: StageNode<Entry>;
   readonly root: RootNode<Entry>;
 }
 
-interface Bucket<Entry> {
-  readonly handles: TrieHandle<Entry>[];
-  readonly leaf: Leaf<Entry>;
-  readonly extension: string | null;
+/** Where a stage prefix and a path prefix end. */
+interface Leaf<Entry> {
+  every: Bucket<Entry> | null;
+  byExtension: Few<Bucket<Entry>>;
+  readonly pathNode: PathNode<Entry>;
+  readonly branch: Branch<Entry>;
 }
 
-function bucketOf<Entry>(root: RootNode<Entry>, filter: Filter): Bucket<Entry> {
+/** The key of a bucket without an extension; an extension is never empty. */
+const everyKey = '';
+
+interface Bucket<Entry> {
+  /** The extension, or `everyKey`. */
+  readonly key: string;
+  readonly handles: TrieHandle<Entry>[];
+  readonly leaf: Leaf<Entry>;
+}
+
+function leafOf<Entry>(root: RootNode<Entry>, filter: Filter): Leaf<Entry> {
   const stageNode = nodeOf(root.stages, filter.stage);
-  const pathTree = (stageNode.value ??= segmentRoot());
-  const pathNode = nodeOf(pathTree, filter.path);
-  const leaf = (pathNode.value ??= { every: null, byExtension: null, pathNode, pathTree, stageNode, root });
-  const { extension } = filter;
-  if (extension === null) return (leaf.every ??= { handles: [], leaf, extension });
-  leaf.byExtension ??= new Map();
-  let bucket = leaf.byExtension.get(extension);
-  if (bucket === undefined) {
-    bucket = { handles: [], leaf, extension };
-    leaf.byExtension.set(extension, bucket);
+  const branch = (stageNode.value ??= { paths: segmentRoot(), stageNode, root });
+  const pathNode = nodeOf(branch.paths, filter.path);
+  return (pathNode.value ??= { every: null, byExtension: null, pathNode, branch });
+}
+
+function putHandle<Entry>(leaf: Leaf<Entry>, key: string, handle: TrieHandle<Entry>): void {
+  const there = key === everyKey ? leaf.every : fewGet(leaf.byExtension, key);
+  if (there) {
+    handle.slot = there.handles.length;
+    handle.bucket = there;
+    there.handles.push(handle);
+    return;
   }
-  return bucket;
+  // A literal of one has room for one: most buckets stay so, and the first push to an empty array makes room for seventeen.
+  const bucket: Bucket<Entry> = { key, handles: [handle], leaf };
+  handle.bucket = bucket;
+  if (key === everyKey) leaf.every = bucket;
+  else leaf.byExtension = fewAdd(leaf.byExtension, bucket);
 }
 
 function nodeOf<Value>(root: SegmentNode<Value>, prefix: string | null): SegmentNode<Value> {

@@ -1,3 +1,5 @@
+import { type Few, fewAdd, fewGet, fewRemove } from './few.ts';
+
 /**
  * A node of a tree over `/`-separated names: one edge a segment, and besides edges for the beginnings of segments.
  *
@@ -6,20 +8,20 @@
  *
  * A partial node (○) ends a name: it has a value and no edges. Knows nothing of what the values are.
  *
- * Invariant T1: a node other than the root has a value or an edge below it; `pruneSegments` keeps it so.
+ * Invariant: a node other than the root has a value or an edge below it; `pruneSegments` keeps it so.
  */
 export interface SegmentNode<Value> {
-  children: Map<string, SegmentNode<Value>> | null;
-  partials: Map<number, Map<string, SegmentNode<Value>>> | null;
-  value: Value | null;
-  readonly parent: SegmentNode<Value> | null;
-  /** The edge from the parent. */
-  readonly segment: string;
+  /** The segment, or its beginning, on the edge from the parent. */
+  readonly key: string;
   readonly isPartial: boolean;
+  readonly parent: SegmentNode<Value> | null;
+  value: Value | null;
+  children: Few<SegmentNode<Value>>;
+  partials: Map<number, Map<string, SegmentNode<Value>>> | null;
 }
 
 export function segmentRoot<Value>(): SegmentNode<Value> {
-  return { children: null, partials: null, value: null, parent: null, segment: '', isPartial: false };
+  return { key: '', isPartial: false, parent: null, value: null, children: null, partials: null };
 }
 
 /** The node of a name below `root`, made if need be. `partial` is the beginning of one more segment, or null. */
@@ -29,18 +31,8 @@ export function ensureSegments<Value>(
   partial: string | null,
 ): SegmentNode<Value> {
   let node = root;
-  for (const segment of segments) {
-    node.children ??= new Map();
-    node = childOf(node, node.children, segment, false);
-  }
-  if (partial === null) return node;
-  node.partials ??= new Map();
-  let ofLength = node.partials.get(partial.length);
-  if (ofLength === undefined) {
-    ofLength = new Map();
-    node.partials.set(partial.length, ofLength);
-  }
-  return childOf(node, ofLength, partial, true);
+  for (const segment of segments) node = ensureChild(node, segment);
+  return partial === null ? node : ensurePartial(node, partial);
 }
 
 /** Cuts off `node`, and above it all that has become empty. Call when a value was set to null. The root stays. */
@@ -48,8 +40,8 @@ export function pruneSegments<Value>(node: SegmentNode<Value>): void {
   let empty = node;
   while (empty.parent !== null && isEmptyNode(empty)) {
     const parent = empty.parent;
-    if (empty.isPartial) removePartial(parent, empty.segment);
-    else removeChild(parent, empty.segment);
+    if (empty.isPartial) removePartial(parent, empty.key);
+    else parent.children = fewRemove(parent.children, empty.key);
     empty = parent;
   }
 }
@@ -58,28 +50,32 @@ export function isEmptyNode(node: SegmentNode<unknown>): boolean {
   return node.value === null && node.children === null && node.partials === null;
 }
 
-function childOf<Value>(
-  parent: SegmentNode<Value>,
-  edges: Map<string, SegmentNode<Value>>,
-  segment: string,
-  isPartial: boolean,
-): SegmentNode<Value> {
-  let child = edges.get(segment);
-  if (child === undefined) {
-    child = { children: null, partials: null, value: null, parent, segment, isPartial };
-    edges.set(segment, child);
-  }
+function ensureChild<Value>(parent: SegmentNode<Value>, key: string): SegmentNode<Value> {
+  const there = fewGet(parent.children, key);
+  if (there !== undefined) return there;
+  const child = { key, isPartial: false, parent, value: null, children: null, partials: null };
+  parent.children = fewAdd(parent.children, child);
   return child;
 }
 
-function removeChild<Value>(parent: SegmentNode<Value>, segment: string): void {
-  parent.children?.delete(segment);
-  if (parent.children?.size === 0) parent.children = null;
+function ensurePartial<Value>(parent: SegmentNode<Value>, key: string): SegmentNode<Value> {
+  parent.partials ??= new Map();
+  let ofLength = parent.partials.get(key.length);
+  if (ofLength === undefined) {
+    ofLength = new Map();
+    parent.partials.set(key.length, ofLength);
+  }
+  let node = ofLength.get(key);
+  if (node === undefined) {
+    node = { key, isPartial: true, parent, value: null, children: null, partials: null };
+    ofLength.set(key, node);
+  }
+  return node;
 }
 
-function removePartial<Value>(parent: SegmentNode<Value>, partial: string): void {
-  const ofLength = parent.partials?.get(partial.length);
-  ofLength?.delete(partial);
-  if (ofLength?.size === 0) parent.partials?.delete(partial.length);
+function removePartial<Value>(parent: SegmentNode<Value>, key: string): void {
+  const ofLength = parent.partials?.get(key.length);
+  ofLength?.delete(key);
+  if (ofLength?.size === 0) parent.partials?.delete(key.length);
   if (parent.partials?.size === 0) parent.partials = null;
 }

@@ -10,10 +10,14 @@ import { WireError } from '../wire/wire-error.ts';
 import { RingReader } from './ring-reader.ts';
 import { controlAt, type WindowMemory } from './window-memory.ts';
 
+/** Above it a bulk copy is faster than a loop over words. */
+const wordCopyBytesMax = 2_048;
+
 /** The one writer of a window, on the main thread. Invariants: window-memory.ts. */
 export class WindowWriter {
   readonly #ring: Buffer;
   readonly #ringView: DataView;
+  readonly #ringWords: Int32Array;
   readonly #control: BigInt64Array;
   readonly #checkpoints: Float64Array;
   readonly #slots: number;
@@ -32,6 +36,7 @@ export class WindowWriter {
   constructor(memory: WindowMemory) {
     this.#ring = Buffer.from(memory.ring);
     this.#ringView = new DataView(memory.ring);
+    this.#ringWords = new Int32Array(memory.ring);
     this.#control = new BigInt64Array(memory.control);
     this.#checkpoints = new Float64Array(memory.checkpoints);
     this.#slots = this.#checkpoints.length / 2;
@@ -71,7 +76,7 @@ export class WindowWriter {
     const end = start + length;
     if (end - this.#ring.length > this.#low) this.#raiseLow(end - this.#ring.length, start);
     if (start > this.#head) this.#writeSkip(this.#head, rest);
-    this.#encoder.bytes.copy(this.#ring, start % this.#ring.length, 0, length);
+    this.#writeRecord(start % this.#ring.length, length);
     if (start - this.#newestCheckpoint() >= windowCheckpointBytes) this.#pushCheckpoint(start);
     this.#sequence = reader.sequence;
     this.#records += 1;
@@ -154,6 +159,18 @@ export class WindowWriter {
     this.#checkpoints[slot + 1] = this.#sequence;
     this.#nextCheckpoint = checkpoint + 1;
     Atomics.store(this.#control, controlAt.nextCheckpoint, BigInt(this.#nextCheckpoint));
+  }
+
+  /** Word by word in compiled code: a call of `copy` makes a view and costs more than the few hundred bytes of a usual record. */
+  #writeRecord(place: number, length: number): void {
+    if (length > wordCopyBytesMax) {
+      this.#encoder.bytes.copy(this.#ring, place, 0, length);
+      return;
+    }
+    const from = this.#encoder.words;
+    const into = this.#ringWords;
+    const first = place / 4;
+    for (let word = 0; word < length / 4; word += 1) into[first + word] = from[word] as number; // inside the record
   }
 
   #writeSkip(offset: number, length: number): void {

@@ -33,14 +33,27 @@ export class ProtoCursor {
   field(): boolean {
     if (this.position >= this.end) return false;
     const key = this.varint();
-    this.fieldNumber = Math.floor(key / 8);
-    this.wireType = key % 8;
-    if (this.fieldNumber === 0 || key > 0xffff_ffff) throw new WireError('malformed', `field key ${key}`);
+    if (key < 8 || key > 0xffff_ffff) throw new WireError('malformed', `field key ${key}`);
+    this.fieldNumber = key >>> 3;
+    this.wireType = key & 7;
     return true;
   }
 
   /** An unsigned number up to 2^53-1. */
   varint(): number {
+    const start = this.position;
+    if (start < this.end) {
+      // Nearly all are one byte: keys, and lengths below 128.
+      const first = this.bytes[start] as number; // bounded by `end` on the line above
+      if (first < 0x80) {
+        this.position = start + 1;
+        return first;
+      }
+    }
+    return this.#longVarint();
+  }
+
+  #longVarint(): number {
     let value = 0;
     let scale = 1;
     for (let count = 0; count < varintBytesMax; count += 1) {

@@ -1,6 +1,7 @@
 import { executionStatuses } from '../core/execution.ts';
 import { pathBytesMax, stageBytesMax, windowRecordBytesMax } from '../core/limits.ts';
-import { eventField, type RecordReader } from './record-reader.ts';
+import type { RecordReader } from './record-reader.ts';
+import { eventField } from './record-spans.ts';
 import { eventFrameBound, writeEventFrame } from './sse-frame.ts';
 import { uuidBytes } from './uuid-bytes.ts';
 import { flagStatusChanged, recordAt, recordBytes, recordHeaderBytes, recordKind } from './window-record.ts';
@@ -11,12 +12,18 @@ import { WireError } from './wire-error.ts';
  * `bytes.subarray(0, n)` in one piece. So a record that fails half-way never touches the ring, and its length is known before room is made.
  */
 export class RecordEncoder {
-  #bytes: Buffer = Buffer.alloc(windowRecordBytesMax * 2);
+  #bytes: Buffer = Buffer.alloc(Math.ceil(windowRecordBytesMax / 4) * 8);
   #view: DataView = viewOf(this.#bytes);
+  #words: Int32Array = wordsOf(this.#bytes);
 
   /** Holds the last record encoded; a new one overwrites it. */
   get bytes(): Buffer {
     return this.#bytes;
+  }
+
+  /** The same as whole words, least address first: for a copy that stays in compiled code. */
+  get words(): Int32Array {
+    return this.#words;
   }
 
   /**
@@ -31,7 +38,7 @@ export class RecordEncoder {
       throw new WireError('record-too-large', `record ${reader.sequence} has ${length} bytes`);
     }
     const view = this.#view;
-    this.#bytes.fill(0, recordHeaderBytes + contentBytes, length);
+    for (let place = recordHeaderBytes + contentBytes; place < length; place += 1) this.#bytes[place] = 0;
     view.setUint32(recordAt.length, length, true);
     view.setUint32(recordAt.kind, 0, true); // kind, status, flags and the spare byte at once
     view.setUint8(recordAt.kind, change === null ? recordKind.event : recordKind.change);
@@ -85,13 +92,18 @@ export class RecordEncoder {
   /** Grows to the worst case of one event, about 400 KiB, at most a few times in a life. */
   #reserve(bytes: number): void {
     if (bytes + recordHeaderBytes <= this.#bytes.length) return;
-    this.#bytes = Buffer.alloc(bytes * 2);
+    this.#bytes = Buffer.alloc(Math.ceil(bytes / 4) * 8);
     this.#view = viewOf(this.#bytes);
+    this.#words = wordsOf(this.#bytes);
   }
 }
 
 function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function wordsOf(bytes: Buffer): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
 /** By hand: for a few dozen bytes a call into the runtime costs more than the bytes. */

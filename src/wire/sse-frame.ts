@@ -3,7 +3,8 @@ import { assert } from '../core/assert.ts';
 import { storageEventType } from '../core/event.ts';
 import { hasControl } from '../core/execution.ts';
 import { eventJsonBytesMax } from '../core/limits.ts';
-import { eventField, type RecordReader, type RecordSpans } from './record-reader.ts';
+import type { RecordReader } from './record-reader.ts';
+import { eventField, type RecordSpans } from './record-spans.ts';
 import { uuidBytes } from './uuid-bytes.ts';
 import { WireError } from './wire-error.ts';
 
@@ -20,16 +21,25 @@ const frameSkeletonBytes = 512;
 /** `,"":""` and the comma of each metadata entry. */
 const metadataEntrySkeletonBytes = 8;
 
-const beforeId = Buffer.from('id: ');
-const betweenIds = Buffer.from(`\nevent: ${storageEventType}\ndata: {"id":"`);
-const afterIds = Buffer.from(`","type":"${storageEventType}"`);
+/** The beginning of every frame, with room for the id, the id and the execution id: copied as one, then the three are written in. */
+const uuidRoom = '0'.repeat(uuidBytes);
+const frameParts = [
+  'id: ',
+  `\nevent: ${storageEventType}\ndata: {"id":"`,
+  `","type":"${storageEventType}","execution_id":"`,
+  '"',
+];
+const frameStart = Buffer.from(frameParts.join(uuidRoom));
+const idAt = Buffer.byteLength(frameParts[0] ?? '');
+const dataIdAt = idAt + uuidBytes + Buffer.byteLength(frameParts[1] ?? '');
+const executionIdAt = dataIdAt + uuidBytes + Buffer.byteLength(frameParts[2] ?? '');
 const frameEnd = Buffer.from('}\n\n');
 const metadataOpen = Buffer.from(',"metadata":{');
 
 /** The text before each value, by field number; size is a number and has no quotes. */
 const fieldOpen: readonly Buffer[] = [
   '',
-  ',"execution_id":"',
+  '',
   ',"stage":"',
   ',"path":"',
   ',"extension":"',
@@ -44,6 +54,7 @@ const quote = 0x22;
 const comma = 0x2c;
 const colon = 0x3a;
 const closeBrace = 0x7d;
+const zero = 0x30;
 
 /** What a byte inside a JSON string needs. */
 const plain = 0;
@@ -100,12 +111,16 @@ export function eventFrameBound(reader: RecordReader): number {
 export function writeEventFrame(reader: RecordReader, into: Buffer, at: number): number {
   const spans = reader.spans;
   const { bytes, start, end, idStart } = spans;
-  let place = put(beforeId, 0, beforeId.length, into, at);
-  place = put(bytes, idStart, idStart + uuidBytes, into, place);
-  place = put(betweenIds, 0, betweenIds.length, into, place);
-  place = put(bytes, idStart, idStart + uuidBytes, into, place);
-  place = put(afterIds, 0, afterIds.length, into, place);
-  for (let field = 1; field < eventField.metadata; field += 1) {
+  const executionIdStart = reader.executionIdStart;
+  into.set(frameStart, at);
+  for (let index = 0; index < uuidBytes; index += 1) {
+    const byte = bytes[idStart + index] as number; // the reader has checked both ids
+    into[at + idAt + index] = byte;
+    into[at + dataIdAt + index] = byte;
+    into[at + executionIdAt + index] = bytes[executionIdStart + index] as number;
+  }
+  let place = at + frameStart.length;
+  for (let field: number = eventField.stage; field < eventField.metadata; field += 1) {
     if (field === eventField.size) {
       place = putSize(spans, into, place);
       continue;
@@ -187,9 +202,15 @@ function putSize(spans: RecordSpans, into: Buffer, at: number): number {
   if (spans.size === null) return at;
   const open = fieldOpen[eventField.size] as Buffer; // one for each field below metadata
   const place = put(open, 0, open.length, into, at);
-  const digits = String(spans.size);
-  for (let index = 0; index < digits.length; index += 1) into[place + index] = digits.charCodeAt(index);
-  return place + digits.length;
+  let digits = 1;
+  for (let bound = 10; bound <= spans.size; bound *= 10) digits += 1;
+  let rest = spans.size;
+  for (let index = place + digits - 1; index >= place; index -= 1) {
+    const digit = rest % 10;
+    into[index] = zero + digit;
+    rest = (rest - digit) / 10; // exact: a quotient rounded down from the fraction is not, near 2^53
+  }
+  return place + digits;
 }
 
 function putMetadata(spans: RecordSpans, into: Buffer, at: number): number {

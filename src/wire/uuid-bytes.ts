@@ -9,16 +9,27 @@ const digits = new Uint8Array(256).fill(invalid);
 for (let value = 0; value < 16; value += 1) digits[value.toString(16).charCodeAt(0)] = value;
 
 const hyphen = 0x2d;
-const hyphenPlaces = new Uint8Array(uuidBytes);
-for (const place of [8, 13, 18, 23]) hyphenPlaces[place] = 1;
 
 /** True when the 36 bytes at `start` are a hyphenated UUID in lower case. The caller makes sure that they are inside `bytes`. */
 export function isUuidBytes(bytes: Buffer, start: number): boolean {
-  for (let place = 0; place < uuidBytes; place += 1) {
-    const byte = bytes[start + place] as number; // the caller bounds `start`
-    if (hyphenPlaces[place] === 1 ? byte !== hyphen : digits[byte] === invalid) return false;
-  }
-  return true;
+  const hyphens =
+    bytes[start + 8] === hyphen &&
+    bytes[start + 13] === hyphen &&
+    bytes[start + 18] === hyphen &&
+    bytes[start + 23] === hyphen;
+  const seen =
+    seenDigits(bytes, start, 8) |
+    seenDigits(bytes, start + 9, 4) |
+    seenDigits(bytes, start + 14, 4) |
+    seenDigits(bytes, start + 19, 4) |
+    seenDigits(bytes, start + 24, 12);
+  return hyphens && seen < 16; // what is no digit has 0xff
+}
+
+function seenDigits(bytes: Buffer, start: number, count: number): number {
+  let seen = 0;
+  for (let at = start; at < start + count; at += 1) seen |= digitAt(bytes, at);
+  return seen;
 }
 
 /** The same, and a UUIDv7: version 7, variant 10 (RFC 9562). */
@@ -29,7 +40,7 @@ export function isIdBytes(bytes: Buffer, start: number): boolean {
 
 /** The parts below are those of core/event-id.ts, read without making a text. The caller has checked `isIdBytes`. */
 export function idTimeMs(bytes: Buffer, start: number): number {
-  return hexAt(bytes, start, 8) * 2 ** 16 + hexAt(bytes, start + 9, 4);
+  return hexAt(bytes, start, 6) * 2 ** 24 + hexAt(bytes, start + 6, 2) * 2 ** 16 + hexAt(bytes, start + 9, 4);
 }
 
 export function idSequence(bytes: Buffer, start: number): number {
@@ -48,9 +59,9 @@ function digitAt(bytes: Buffer, at: number): number {
   return digits[bytes[at] as number] as number; // a byte is an index of the table
 }
 
-/** Up to eight digits as an unsigned number. */
+/** Up to seven digits, so that the shifts stay within 31 bits. */
 function hexAt(bytes: Buffer, start: number, count: number): number {
   let value = 0;
-  for (let at = start; at < start + count; at += 1) value = value * 16 + digitAt(bytes, at);
+  for (let at = start; at < start + count; at += 1) value = (value << 4) | digitAt(bytes, at);
   return value;
 }
