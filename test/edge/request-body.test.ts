@@ -48,12 +48,42 @@ test('a client that leaves in the middle of its body is forgotten', async (t) =>
 });
 
 const values = [
-  event, [event], { events: [event] }, { events: [[]] }, { ...event, metadata: { k: 'v' } }, { ...event, time: '2026-01-01T00:00:00Z' },
-  null, 1, -1e300, 'x', '', true, {}, [], '\u2028', '\ud800', { __proto__: 1 }, { toString: 1 }, { length: 1e9 }, { constructor: [] },
-] as const; // biome-ignore format: a table
+  event,
+  [event],
+  { events: [event] },
+  { events: [[]] },
+  { ...event, metadata: { k: 'v' } },
+  { ...event, time: '2026-01-01T00:00:00Z' },
+  null,
+  1,
+  -1e300,
+  'x',
+  '',
+  true,
+  {},
+  [],
+  '\u2028',
+  '\ud800',
+  { __proto__: 1 },
+  { toString: 1 },
+  { length: 1e9 },
+  { constructor: [] },
+] as const;
 const keys = [
-  'execution_id', 'stage', 'path', 'size', 'metadata', 'time', 'events', 'id', '__proto__', 'constructor', 'toString', 'length', '0',
-] as const; // biome-ignore format: a table
+  'execution_id',
+  'stage',
+  'path',
+  'size',
+  'metadata',
+  'time',
+  'events',
+  'id',
+  '__proto__',
+  'constructor',
+  'toString',
+  'length',
+  '0',
+] as const;
 
 // Without this, one odd body could throw inside the rim: a 500 that blames the server for its caller's input.
 test('20,000 seeded bodies are either a call or a list of faults that can be written', (t) => {
