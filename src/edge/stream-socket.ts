@@ -37,10 +37,10 @@ export class UwsStreamSocket implements StreamSocket {
     this.#hooks = hooks;
     this.#response = exchange.take(() => {
       this.#response = null;
-      this.#guarded(() => this.#events?.onClosed());
+      this.#reportClosed();
     });
     this.#response?.onWritable(() => {
-      this.#guarded(() => this.#events?.onWritable());
+      this.#reportWritable();
       // Only tells uWebSockets.js not to drain on its own; it does not with a handler registered.
       return true;
     });
@@ -118,11 +118,25 @@ export class UwsStreamSocket implements StreamSocket {
     if (this.#exchange.reply(answer)) this.#hooks.answered(answer.status);
   }
 
-  #guarded(event: () => void): void {
+  #reportWritable(): void {
     try {
-      event();
+      this.#events?.onWritable();
     } catch (error) {
+      // The shard did not cut this stream, we do: it must hear of it, or it keeps the session.
+      const events = this.#events;
       this.fail(error);
+      this.#events = events;
+      this.#reportClosed();
+    }
+  }
+
+  #reportClosed(): void {
+    const events = this.#events;
+    this.#events = null;
+    try {
+      events?.onClosed();
+    } catch (error) {
+      this.#hooks.failed(error);
     }
   }
 

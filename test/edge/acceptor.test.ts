@@ -7,7 +7,7 @@ import { createAcceptor } from '../../src/edge/acceptor.ts';
 import { createEdge } from '../../src/edge/edge.ts';
 import { loadUws, noBinary } from '../../src/edge/uws.ts';
 import { plainSettings, ScriptedControlDoor, ScriptedStreamDoor } from '../support/edge-server.ts';
-import { ask } from '../support/http-client.ts';
+import { ask, eventually } from '../support/http-client.ts';
 
 // Without this, a second `rivulet up` would share the port (SO_REUSEPORT) and take half of the connections of the first.
 test('a taken port is said plainly, also when another acceptor has it', async (t) => {
@@ -70,6 +70,38 @@ test('a stopped acceptor refuses new connections, running ones live on', async (
   await t.throwsAsync(ask(acceptor.port, { path: '/healthz' }), { code: 'ECONNREFUSED' });
   finish();
   t.is((await running).text, ':\ndone');
+});
+
+test('closing the edge reports every open stream as closed, once', async (t) => {
+  const door = new ScriptedStreamDoor();
+  const control = new ScriptedControlDoor();
+  const edge = await createEdge({ door, control, settings: plainSettings, clock: systemClock });
+  const acceptor = await createAcceptor('127.0.0.1', 0, [edge.app.getDescriptor()]);
+  t.teardown(() => {
+    acceptor.close();
+  });
+  door.act = (socket, request) => {
+    if (request.values[0] === 'open') socket.open(Buffer.from(':\n'));
+    return {};
+  };
+  const paths = ['open', 'waiting'].map((value) => `/api/v1/storage/events?execution_id=${value}`);
+  const cut = paths.map((path) => ask(acceptor.port, { path }));
+  const unanswered = ask(acceptor.port, { path: '/healthz' });
+  let answer = (): void => undefined;
+  control.answer = () =>
+    new Promise((resolve) => {
+      answer = () => {
+        resolve({ kind: 'not-found' });
+      };
+    });
+  await eventually(() => door.requests.length === 2 && control.calls.length === 1);
+  acceptor.stopAccepting();
+  edge.close();
+  edge.close();
+  // An answer that comes after the app has gone must touch nothing of it.
+  answer();
+  for (const request of [...cut, unanswered]) await t.throwsAsync(request);
+  t.is(door.closed.length, 2);
 });
 
 const workerSource = (edgeUrl: string, clockUrl: string, settings: string): string => `

@@ -71,11 +71,39 @@ test('a head that arrives in two pieces, cut anywhere after its request line, is
 });
 
 const pieces = [
-  'GET ', 'POST ', 'OPTIONS ', path, '/', '?', 'execution_id=', 'a', '%', '%zz', '&', '=', ' HTTP/1.1\r\n', ' HTTP/1.0\r\n',
-  'Host: localhost\r\n', 'Host: \xff\r\n', 'Content-Length: 3\r\n', 'Content-Length: -1\r\n', 'Transfer-Encoding: chunked\r\n',
-  'Content-Type: application/json\r\n', 'Last-Event-ID: \x01\xfe\r\n', 'Origin: http://localhost\r\n', '\r\n', '\r\n\r\n', '{}',
-  '0\r\n\r\n', 'ffffffffffff\r\n', '\0', '\n', ':', 'X-Forwarded-For: ,,1\r\n', 'Expect: 100-continue\r\n',
-] as const; // biome-ignore format: a table
+  'GET ',
+  'POST ',
+  'OPTIONS ',
+  path,
+  '/',
+  '?',
+  'execution_id=',
+  'a',
+  '%',
+  '%zz',
+  '&',
+  '=',
+  ' HTTP/1.1\r\n',
+  ' HTTP/1.0\r\n',
+  'Host: localhost\r\n',
+  'Host: \xff\r\n',
+  'Content-Length: 3\r\n',
+  'Content-Length: -1\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Content-Type: application/json\r\n',
+  'Last-Event-ID: \x01\xfe\r\n',
+  'Origin: http://localhost\r\n',
+  '\r\n',
+  '\r\n\r\n',
+  '{}',
+  '0\r\n\r\n',
+  'ffffffffffff\r\n',
+  '\0',
+  '\n',
+  ':',
+  'X-Forwarded-For: ,,1\r\n',
+  'Expect: 100-continue\r\n',
+] as const;
 
 // The server is native code below: a crash would end this process, a leak of the exchange would show as an unanswered request.
 test('2,000 seeded shreds of HTTP neither crash it nor make it answer 5xx', async (t) => {

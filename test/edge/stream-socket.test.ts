@@ -239,6 +239,25 @@ test('a shard that throws out of an event loses that stream and no other', async
   t.is((await ask(port, { path: '/nope' })).status, 404);
 });
 
+// Without this, the shard would keep a session whose socket is gone.
+test('a shard that throws out of onWritable is told that its stream was cut', async (t) => {
+  const { port, door, failures } = await startEdge(t);
+  door.act = (socket) => {
+    socket.open(new Uint8Array(20_000_000));
+    return {
+      onWritable: () => {
+        throw new TypeError('broken');
+      },
+    };
+  };
+  const client = await RawClient.open(t, port);
+  client.send(get);
+  await client.untilClosed();
+  await eventually(() => door.closed.length === 1);
+  t.is(failures.length, 1);
+  t.is((await ask(port, { path: '/nope' })).status, 404);
+});
+
 test('a shard that throws after it opened cuts the stream: a second head would be garbage', async (t) => {
   const { port, door, failures } = await startEdge(t);
   door.act = (socket) => {
