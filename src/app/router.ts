@@ -1,6 +1,7 @@
 import { systemClock } from '../core/clock.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
+import { loadUws } from '../edge/uws.ts';
 import { ExecutionRegistry } from '../executions/registry.ts';
 import { routerMetrics } from '../observe/router-metrics.ts';
 import { BusGateway } from '../upstream/bus-gateway.ts';
@@ -26,6 +27,8 @@ const fillShare = 0.6;
 export async function startRouter(options: RouterOptions): Promise<RunningRouter> {
   const { log } = options;
   const clock = systemClock;
+  // Before any thread loads it: only here does it see the bound on request heads.
+  await loadUws();
   const memory = createWindow(options.windowBytes);
   const window = new WindowWriter(memory);
   const registry = new ExecutionRegistry();

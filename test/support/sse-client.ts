@@ -1,5 +1,8 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { PatienceError, patienceMs } from './until.ts';
+
+const storageEvent = 'storage.object.created';
 
 /** What came over one stream: parsed by a parser that is not ours. */
 export interface Received {
@@ -13,7 +16,9 @@ export class SseClient {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly received: Received[] = [];
-  /** The bytes as they came. */
+  /** How many of them are storage events. */
+  eventCount = 0;
+  /** The bytes as they came, decoded. */
   text = '';
   ended = false;
   readonly #request: ClientRequest;
@@ -27,6 +32,7 @@ export class SseClient {
     this.headers = response.headers;
     const parser = createParser({
       onEvent: (message: EventSourceMessage) => {
+        if (message.event === storageEvent) this.eventCount += 1;
         this.received.push({
           id: message.id,
           event: message.event,
@@ -56,11 +62,15 @@ export class SseClient {
 
   /** Storage events only. */
   get events(): Received[] {
-    return this.received.filter((one) => one.event === 'storage.object.created');
+    return this.received.filter((one) => one.event === storageEvent);
   }
 
   get paths(): unknown[] {
     return this.events.map((one) => one.data['path']);
+  }
+
+  get ids(): (string | undefined)[] {
+    return this.events.map((one) => one.id);
   }
 
   /** The last id seen: what a browser would send. */
@@ -75,18 +85,43 @@ export class SseClient {
   /** Settles when the condition holds; rejects when the stream ends before it does. */
   until(condition: (client: this) => boolean, what = condition.toString()): Promise<this> {
     return new Promise((resolve, reject) => {
+      const settle = (action: () => void): void => {
+        clearTimeout(patience);
+        this.#waiters.delete(look);
+        action();
+      };
+      const fail = (error: Error): void => {
+        settle(() => {
+          reject(error);
+        });
+      };
+      const had = (): string => `it had ${this.received.length} frames, the last ${this.text.slice(-500)}`;
       const look = (): void => {
         if (condition(this)) {
-          this.#waiters.delete(look);
-          resolve(this);
-        } else if (this.ended) {
-          this.#waiters.delete(look);
-          reject(new StreamEndedError(`the stream ended before: ${what}; it had ${this.text.slice(-500)}`));
-        }
+          settle(() => {
+            resolve(this);
+          });
+        } else if (this.ended) fail(new StreamEndedError(`the stream ended before: ${what}; ${had()}`));
       };
+      const patience = setTimeout(() => {
+        fail(new PatienceError(`not within ${patienceMs} ms: ${what}; ${had()}`));
+      }, patienceMs);
       this.#waiters.add(look);
       look();
     });
+  }
+
+  /** Waits for so many storage events. */
+  count(events: number): Promise<this> {
+    return this.until((client) => client.eventCount >= events, `${events} events`);
+  }
+
+  /** Waits for one frame of a kind. */
+  async first(event: string): Promise<Received> {
+    await this.until((client) => client.only(event).length > 0, `a frame ${event}`);
+    const [found] = this.only(event);
+    if (found === undefined) throw new StreamEndedError(`no ${event}`);
+    return found;
   }
 
   end(): Promise<this> {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
 import { openSse, type SseClient, type SseOptions } from './sse-client.ts';
+import { until } from './until.ts';
 
 const program = fileURLToPath(new URL('../../src/app/main.js', import.meta.url));
 
@@ -13,16 +13,41 @@ class SystemError extends Error {
   override readonly name = 'SystemError';
 }
 
+/** Whoever starts a program ends it: a test's `t`, or `ownerOf(test)` for one that all tests of a file share. */
+export interface Owner {
+  teardown(finish: () => unknown): void;
+}
+
+/** An owner for `test.before`, where `t.teardown` is not allowed. */
+export function ownerOf(test: { readonly after: { always(run: () => Promise<void>): void } }): Owner {
+  const finishers: (() => unknown)[] = [];
+  test.after.always(async () => {
+    for (const finish of finishers.reverse()) await finish();
+  });
+  return {
+    teardown(finish) {
+      finishers.push(finish);
+    },
+  };
+}
+
 /** One run of the real program as a process of its own. */
 export class System {
   readonly process: ChildProcess;
   readonly ready: Readonly<Record<string, string>>;
+  /** What it has written so far. */
+  readonly out: () => string;
   readonly stderr: () => string;
 
-  constructor(child: ChildProcess, ready: Readonly<Record<string, string>>, stderr: () => string) {
+  constructor(
+    child: ChildProcess,
+    ready: Readonly<Record<string, string>>,
+    written: { readonly out: () => string; readonly error: () => string },
+  ) {
     this.process = child;
     this.ready = ready;
-    this.stderr = stderr;
+    this.out = written.out;
+    this.stderr = written.error;
   }
 
   get http(): string {
@@ -72,6 +97,49 @@ export class System {
     return body.ids;
   }
 
+  /** Publishes `count` events of about `bytes` each, in full batches; answers their ids. */
+  async publishMany(execution: string, count: number, bytes = 400, prefix = 'e'): Promise<string[]> {
+    const fill = Math.max(0, bytes - 300);
+    const metadata: Record<string, string> = {};
+    for (let left = fill, key = 0; left > 0 && key < 32; left -= 1000, key += 1) {
+      metadata[`k${key}`] = 'x'.repeat(Math.min(1000, left));
+    }
+    const perBatch = Math.max(1, Math.min(1000, Math.floor(900_000 / (bytes + 200))));
+    const ids: string[] = [];
+    for (let from = 0; from < count; from += perBatch) {
+      const batch = Array.from({ length: Math.min(perBatch, count - from) }, (_, index) => ({
+        execution_id: execution,
+        stage: 'load',
+        path: `${prefix}${from + index}`,
+        metadata,
+      }));
+      ids.push(...(await this.publish(...batch)));
+    }
+    return ids;
+  }
+
+  /** The value of a metric without labels, or of all its series together; 0 when there is none. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const text = await (await fetch(`${this.ops}/metrics`)).text();
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    let sum = 0;
+    for (const line of text.split('\n')) {
+      const found = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
+      if (found?.[1] !== name) continue;
+      if (wanted.every((label) => found[2]?.includes(label) ?? false)) sum += Number(found[3]);
+    }
+    return sum;
+  }
+
+  untilMetric(name: string, labels: Readonly<Record<string, string>>, condition: (value: number) => boolean): Promise<void> {
+    return until(async () => condition(await this.metric(name, labels)), `${name} ${JSON.stringify(labels)}`);
+  }
+
+  /** Settles when `/readyz` answers so. */
+  untilReady(status: string): Promise<void> {
+    return until(async () => (await this.json('/readyz'))['status'] === status, `/readyz says ${status}`);
+  }
+
   post(body: unknown): Promise<Response> {
     return this.fetch('/api/v1/storage/events', {
       method: 'POST',
@@ -99,11 +167,7 @@ export class System {
 }
 
 /** Starts the program; settles when it prints its ready line, rejects with its standard error when it ends before. */
-export function startProgram(
-  t: ExecutionContext,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<System> {
+export function startProgram(t: Owner, args: readonly string[], env: Record<string, string> = {}): Promise<System> {
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -121,15 +185,13 @@ export function startProgram(
   });
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: child.stdout });
+    let out = '';
     lines.on('line', (line) => {
+      out += `${line}\n`;
       if (!line.startsWith('rivulet ready ')) return;
       const parts = line.slice('rivulet ready '.length).split(' ');
-      const ready: Record<string, string> = {};
-      for (const part of parts) {
-        const [name = '', value = ''] = part.split(/=(.*)/s);
-        ready[name] = value;
-      }
-      resolve(new System(child, ready, () => errors));
+      const ready = Object.fromEntries(parts.map((part) => part.split(/=(.*)/s).slice(0, 2)));
+      resolve(new System(child, ready as Record<string, string>, { out: () => out, error: () => errors }));
     });
     child.once('exit', (code, signal) => {
       reject(new SystemError(`the program ended before it was ready: ${code ?? signal ?? ''}\n${errors}`));
@@ -137,15 +199,19 @@ export function startProgram(
   });
 }
 
-export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+export async function temporaryDirectory(t: Owner): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'rivulet-test-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
 /** `rivulet up` on free ports with a data directory of its own. */
-export async function startSystem(t: ExecutionContext, args: readonly string[] = []): Promise<System> {
-  const directory = await temporaryDirectory(t);
+export async function startSystem(t: Owner, args: readonly string[] = []): Promise<System> {
+  return startUp(t, await temporaryDirectory(t), args);
+}
+
+/** `rivulet up` on free ports and the journal in `directory`. */
+export function startUp(t: Owner, directory: string, args: readonly string[] = []): Promise<System> {
   return startProgram(t, [
     'up',
     '--port=0',
