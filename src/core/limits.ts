@@ -126,7 +126,7 @@ export const retentionBytesMin = 16_777_216;
 /** 16 TiB: below what one LMDB map can address on 64 bit, above what one disk of today holds. */
 export const retentionBytesMax = 17_592_186_044_416;
 /** Executions kept at least: as many as one stream may watch. */
-export const executionsKeptMin = 10_000;
+export const executionsKeptMin: number = 10_000;
 /** An entry of the registry takes about 500 bytes of memory in the router: 10 M are 5 GB. */
 export const executionsKeptMax = 10_000_000;
 /** Below it a publisher's own retry would be appended twice. */
@@ -151,7 +151,7 @@ export const publishRetryMs = [200, 1_000, 3_000] as const;
 /** A person watching wants a sign of life; a log does not want a line for each batch. */
 export const progressMs = 1_000;
 /** A client of the command line waits this long for an answer: the publish deadline of the server and a margin. */
-export const clientDeadlineMs = 15_000;
+export const clientDeadlineMs: number = 15_000;
 
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');

@@ -1,8 +1,11 @@
 import test from 'ava';
-import { startBus } from '../../src/app/commands/bus-thread.ts';
+import { startBus as startBusThread } from '../../src/app/commands/bus-thread.ts';
 import { StartError } from '../../src/core/failure.ts';
 
 const entry = new URL('../support/fake-bus.worker.js', import.meta.url);
+
+const startBus = (at: URL, settings: object, warnings: string[] = []): ReturnType<typeof startBusThread> =>
+  startBusThread(at, settings, (message) => warnings.push(message));
 
 test('a bus that is ready gives its port, and stops when asked', async (t) => {
   const bus = await startBus(entry, { mode: 'plain' });
@@ -31,4 +34,13 @@ test('a thread that crashes before it is ready is an error, not a wait for ever'
 test('a bus that ends by itself later settles `failed` with its last words', async (t) => {
   const bus = await startBus(entry, { mode: 'fails-later' });
   t.is((await bus.failed).message, 'the disk is gone');
+});
+
+test('warnings are passed on, before it is ready too; counts are answered while it lives', async (t) => {
+  const warnings: string[] = [];
+  const bus = await startBus(entry, { mode: 'plain' }, warnings);
+  t.deepEqual(warnings, ['the clock stepped']);
+  t.is((await bus.stats())?.records, 7);
+  await bus.stop();
+  t.is(await bus.stats(), null);
 });

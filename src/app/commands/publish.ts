@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.ts';
-import { BusError, StartError } from '../../core/failure.ts';
+import { BusError, type Fault, StartError } from '../../core/failure.ts';
 import { progressMs } from '../../core/limits.ts';
 import type { EventPublisher, PublishEntry } from '../../storage/publisher.ts';
 import type { Invocation } from '../command-line.ts';
@@ -35,29 +35,35 @@ function metadataOf(pairs: readonly string[]): Record<string, string> {
   );
 }
 
-/** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
-export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+/** The flags as the fields of a line of JSON; what is wrong with them is for the reader of lines to say. */
+function fieldsOfFlags(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [flag, field] of textFlags) if (flags[flag] !== undefined) fields[field] = flags[flag];
-  const size = flags['size'];
+  const { size, metadata, tag } = flags;
   if (typeof size === 'string') fields['size'] = /^\d{1,16}$/.test(size) ? Number(size) : Number.NaN;
-  const metadata = flags['metadata'] as readonly string[] | undefined;
-  if (metadata !== undefined) fields['metadata'] = metadataOf(metadata);
-  if (flags['tag'] !== undefined) fields['tags'] = flags['tag'];
-  const isEvent = 'stage' in fields || 'path' in fields;
-  const isChange = 'status' in fields || 'tags' in fields || 'reason' in fields;
-  if (isEvent && isChange)
-    throw new StartError('an event (--stage, --path) and a change (--status, --tag, --reason) are published apart', 2);
-  const reading = readEntry(fields);
-  if (reading.kind === 'entry') return reading.entry;
-  const fault = reading.faults[0];
+  if (metadata !== undefined) fields['metadata'] = metadataOf(metadata as readonly string[]);
+  if (tag !== undefined) fields['tags'] = tag;
+  return fields;
+}
+
+function refuseFlag(fault: Fault | undefined, flags: Readonly<Record<string, unknown>>, fields: object): never {
   const name = fault?.field[0];
-  const given = name === 'size' ? size : fields[String(name)];
+  const given: unknown = name === 'size' ? flags['size'] : (fields as Record<string, unknown>)[String(name)];
   const shown = typeof given === 'string' ? `'${given}' is not allowed; it ` : '';
-  throw new StartError(
-    `${flagOf(name)}: ${shown}${fault?.reason ?? 'is not allowed'}; see ${commandLine('publish --help')}`,
-    2,
-  );
+  const reason = fault?.reason ?? 'is not allowed';
+  throw new StartError(`${flagOf(name)}: ${shown}${reason}; see ${commandLine('publish --help')}`, 2);
+}
+
+/** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
+export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+  const fields = fieldsOfFlags(flags);
+  const isEvent = ['stage', 'path'].some((name) => name in fields);
+  const isChange = ['status', 'tags', 'reason'].some((name) => name in fields);
+  if (isEvent && isChange) {
+    throw new StartError('an event (--stage, --path) and a change (--status, --tag, --reason) are published apart', 2);
+  }
+  const reading = readEntry(fields);
+  return reading.kind === 'entry' ? reading.entry : refuseFlag(reading.faults[0], flags, fields);
 }
 
 /** What went wrong, for people; the exit code follows from whose words they were. */
