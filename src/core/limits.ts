@@ -99,7 +99,7 @@ export const verifyWaitMs = 2_000;
 /** An accepted write waits this long to become visible here before it is answered all the same. */
 export const visibleWaitMs = 2_000;
 /** A publish has this long to become durable before it is answered 503. */
-export const publishDeadlineMs = 10_000;
+export const publishDeadlineMs: number = 10_000;
 /** The gRPC stream is held back at most this long for a shard that is half a window behind. */
 export const holdBackMsMax = 5_000;
 /** One press of Ctrl-C under npm arrives twice, from the terminal and from npm: within this time it counts once. */
@@ -151,7 +151,7 @@ export const publishRetryMs = [200, 1_000, 3_000] as const;
 /** A person watching wants a sign of life; a log does not want a line for each batch. */
 export const progressMs = 1_000;
 /** A client of the command line waits this long for an answer: the publish deadline of the server and a margin. */
-export const clientDeadlineMs: number = 15_000;
+export const clientDeadlineMs = 15_000;
 
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');

@@ -1,21 +1,16 @@
 import { Worker } from 'node:worker_threads';
+import type { BusCommand, BusReport } from '../../contract/bus-thread.ts';
+import type { JournalStats } from '../../contract/journal.ts';
 import { unreachable } from '../../core/assert.ts';
 import { StartError } from '../../core/failure.ts';
-import type { JournalCounts } from '../../observe/journal-metrics.ts';
-
-/** What the bus's thread says of itself. After `failed` or `stopped` it ends. */
-type BusReport =
-  | { readonly kind: 'ready'; readonly port: number }
-  | { readonly kind: 'failed'; readonly message: string; readonly exitCode: 1 | 2 }
-  | { readonly kind: 'warning'; readonly message: string }
-  | { readonly kind: 'stats'; readonly stats: JournalCounts }
-  | { readonly kind: 'stopped' };
+import type { Log } from '../../observe/log.ts';
+import { workerEntries } from '../worker-entries.ts';
 
 /** A bus that serves from its own thread. */
 export interface RunningBus {
   readonly port: number;
   /** Null when the thread ended meanwhile. */
-  stats(): Promise<JournalCounts | null>;
+  stats(): Promise<JournalStats | null>;
   /** Ends calls in progress, flushes and closes the journal; resolves when the thread has ended. Twice is fine. */
   stop(): Promise<void>;
   /** Settles when the thread ended without being asked to; never rejects. */
@@ -31,7 +26,7 @@ class BusThread {
   stopping = false;
   #settleReady: (port: number) => void = () => undefined;
   #settleFailed: (error: Error) => void = () => undefined;
-  readonly #asking: ((stats: JournalCounts | null) => void)[] = [];
+  readonly #asking: ((stats: JournalStats | null) => void)[] = [];
 
   constructor(entry: URL, settings: object, onWarning: (message: string) => void) {
     this.ready = new Promise((resolve) => {
@@ -57,10 +52,14 @@ class BusThread {
     });
   }
 
-  ask(): Promise<JournalCounts | null> {
+  tell(command: BusCommand): void {
+    this.worker.postMessage(command);
+  }
+
+  ask(): Promise<JournalStats | null> {
     return new Promise((resolve) => {
       this.#asking.push(resolve);
-      this.worker.postMessage({ kind: 'stats' });
+      this.tell({ kind: 'stats' });
     });
   }
 
@@ -89,17 +88,19 @@ class BusThread {
 /**
  * Starts the bus in a worker thread.
  *
- * @param entry     the thread's compiled module
- * @param settings  plain data for it
- * @param onWarning one sentence that an operator must see, at any time
+ * @param settings BusSettings, plain data
+ * @param log      takes what an operator must see, at any time
+ * @param entry    the thread's compiled module, when it is not the bus's own
  * Fails with a StartError when the port is taken, the data directory cannot be used or the journal is damaged.
  */
 export async function startBus(
-  entry: URL,
   settings: object,
-  onWarning: (message: string) => void,
+  log: Pick<Log, 'warn'>,
+  entry: URL = workerEntries.bus,
 ): Promise<RunningBus> {
-  const thread = new BusThread(entry, settings, onWarning);
+  const thread = new BusThread(entry, settings, (message) => {
+    log.warn({ part: 'bus' }, message);
+  });
   const outcome = await Promise.race([thread.ready, thread.failed]);
   if (typeof outcome !== 'number') throw outcome;
   let over = false;
@@ -112,7 +113,7 @@ export async function startBus(
     stats: () => (over ? Promise.resolve(null) : thread.ask()),
     async stop() {
       thread.stopping = true;
-      thread.worker.postMessage({ kind: 'stop' });
+      thread.tell({ kind: 'stop' });
       await thread.exited;
     },
   };

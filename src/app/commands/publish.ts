@@ -66,28 +66,45 @@ export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishE
   return reading.kind === 'entry' ? reading.entry : refuseFlag(reading.faults[0], flags, fields);
 }
 
-/** What went wrong, for people; the exit code follows from whose words they were. */
-function failure(error: BusError, target: Target, where: string): StartError {
-  const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
-  if (theirs)
-    return new StartError(`${where}${error.faults.length > 0 ? faultText(error.faults) : error.message}`, 2, {
-      cause: error,
-    });
-  if (error.code === 'unavailable') {
-    const words = target.kind === 'http' ? 'up' : 'bus';
-    const hint = `nothing usable answers at ${targetText(target)}; start it with: ${commandLine(words)}`;
-    return new StartError(`${where}${hint} (${error.message})`, 1, { cause: error });
-  }
-  return new StartError(`${where}${error.message}`, 1, { cause: error });
+/** A BusError in words of the caller: which entry, and what is wrong with it, without the wire's own steps. */
+interface Complaint {
+  readonly entry: number | null;
+  readonly text: string;
 }
 
-const lineOf = (error: BusError, lines: readonly NumberedLine[]): string => {
-  const index = error.faults[0]?.field[1];
-  const line = typeof index === 'number' ? lines[index] : undefined;
+/** `entries[3].change.status: …` of a message, and `['entries', 3, 'event', 'stage']` of a fault. */
+function complaintOf(error: BusError): Complaint {
+  const [fault] = error.faults;
+  if (fault !== undefined) {
+    const [, entry, ...rest] = fault.field;
+    const field = rest.filter((step, index) => index > 0 || (step !== 'event' && step !== 'change'));
+    return { entry: typeof entry === 'number' ? entry : null, text: faultText([{ field, reason: fault.reason }]) };
+  }
+  const [whole = '', entry] = /^entries\[(\d+)\]\.?(?:(?:event|change)\b\.?)?(?:: )?/.exec(error.message) ?? [];
+  return { entry: entry === undefined ? null : Number(entry), text: error.message.slice(whole.length) };
+}
+
+/** What went wrong, for people; the exit code follows from whose words they were. */
+function failure(error: BusError, target: Target, lines: readonly NumberedLine[]): StartError {
+  const { entry, text } = complaintOf(error);
+  const where = whereIn(lines, entry);
+  const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
+  if (theirs) return new StartError(where + text, 2, { cause: error });
+  if (error.code === 'unavailable') {
+    const start = commandLine(target.kind === 'http' ? 'up' : 'bus');
+    const hint = `nothing usable answers at ${targetText(target)}; start it with: ${start} (${text})`;
+    return new StartError(where + hint, 1, { cause: error });
+  }
+  return new StartError(where + text, 1, { cause: error });
+}
+
+function whereIn(lines: readonly NumberedLine[], entry: number | null): string {
+  const line = entry === null ? undefined : lines[entry];
   if (line !== undefined) return `line ${line.number}: `;
-  const [first, last] = [lines[0]?.number ?? 0, lines.at(-1)?.number ?? 0];
+  const [first, last] = [lines[0]?.number, lines.at(-1)?.number];
+  if (first === undefined || last === undefined) return '';
   return first === last ? `line ${first}: ` : `lines ${first} to ${last}: `;
-};
+}
 
 const printIds = (ids: readonly string[]): void => {
   if (ids.length > 0) process.stdout.write(`${ids.join('\n')}\n`);
@@ -143,7 +160,7 @@ async function publishLines(publisher: EventPublisher, target: Target): Promise<
     if (entries.length > 0) {
       const ids = await publisher.publish(entries).catch((error: unknown) => {
         if (!(error instanceof BusError)) throw error;
-        const said = failure(error, target, lineOf(error, lines));
+        const said = failure(error, target, lines);
         throw new StartError(`${said.message}; before it: ${progress.summary()}`, said.exitCode, { cause: error });
       });
       printIds(ids);
@@ -168,7 +185,7 @@ export async function publish(invocation: Invocation, input: string | undefined)
     if (entry === null) await publishLines(publisher, target);
     else printIds(await publisher.publish([entry]));
   } catch (error) {
-    if (error instanceof BusError) throw failure(error, target, '');
+    if (error instanceof BusError) throw failure(error, target, []);
     throw error;
   } finally {
     await publisher.close();

@@ -1,7 +1,7 @@
 import { systemClock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
 import { journalText } from '../../observe/journal-metrics.ts';
-import { createLog, type LogSettings } from '../../observe/log.ts';
+import { createLog, type Log, type LogSettings } from '../../observe/log.ts';
 import type { Configuration } from '../configuration/options.ts';
 import type { RunningRouter } from '../router-options.ts';
 import { type RunningBus, startBus } from './bus-thread.ts';
@@ -9,26 +9,27 @@ import { Lifecycle } from './lifecycle.ts';
 import { startOpsServer } from './ops-server.ts';
 import { busSettings, hostPort, reachable, routerOptions } from './settings.ts';
 
-/** The compiled thread entry, from build/src/app/commands. */
-const busEntry = new URL('../../../workers/bus.worker.js', import.meta.url);
-
 /** The one line on standard output: machines read it, so it holds addresses and nothing else. */
 function readyLine(parts: readonly (readonly [string, string])[]): string {
   return `rivulet ready ${parts.map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
+}
+
+export interface ServeOptions {
+  /** The data directory was put back from a backup: its journal takes a new identity. */
+  readonly restored?: boolean;
 }
 
 interface Starting {
   readonly configuration: Configuration;
   readonly lifecycle: Lifecycle;
   readonly logSettings: LogSettings;
+  readonly log: Log;
+  readonly restored: boolean;
   readonly ready: (readonly [string, string])[];
 }
 
 async function startBusPart(starting: Starting): Promise<RunningBus> {
-  const log = createLog(starting.logSettings);
-  const bus = await startBus(busEntry, busSettings(starting.configuration, starting.logSettings), (message) => {
-    log.warn({ part: 'bus' }, message);
-  });
+  const bus = await startBus(busSettings(starting.configuration, starting.restored), starting.log);
   starting.lifecycle.add('bus', () => bus.stop(), bus.failed);
   return bus;
 }
@@ -47,8 +48,7 @@ async function startRouterPart(starting: Starting, busAddress: string, bus: Runn
   });
   lifecycle.add('ops', () => ops.stop());
   const { startRouter } = await import('../router.ts');
-  const log = createLog(logSettings);
-  const running = await startRouter(routerOptions(configuration, busAddress, log, logSettings));
+  const running = await startRouter(routerOptions(configuration, busAddress, starting.log, logSettings));
   router = running;
   lifecycle.add('router', () => running.stop(), running.failed);
   starting.ready.unshift(['http', `http://${hostPort(configuration.host, running.httpPort)}`]);
@@ -73,11 +73,22 @@ async function startParts(command: 'up' | 'bus' | 'router', starting: Starting):
  *
  * Answers the exit code. Fails with a StartError, everything closed again, when a part cannot start.
  */
-export async function serve(command: 'up' | 'bus' | 'router', configuration: Configuration): Promise<number> {
+export async function serve(
+  command: 'up' | 'bus' | 'router',
+  configuration: Configuration,
+  options: ServeOptions = {},
+): Promise<number> {
   const logSettings: LogSettings = { level: configuration['log-level'], pretty: process.stderr.isTTY };
   const log = createLog(logSettings);
   const lifecycle = new Lifecycle(systemClock, log);
-  const starting: Starting = { configuration, lifecycle, logSettings, ready: [] };
+  const starting: Starting = {
+    configuration,
+    lifecycle,
+    logSettings,
+    log,
+    restored: options.restored ?? false,
+    ready: [],
+  };
   try {
     await startParts(command, starting);
   } catch (error) {
