@@ -188,7 +188,7 @@ test('a vendor library has one importing room: ask that room for what you need',
   }
   const shared = [...rooms].filter(
     ([vendor, importers]) =>
-      importers.size > 1 && ![...importers].every((room) => sharedVendors[vendor]?.includes(room)),
+      importers.size > 1 && ![...importers].every((room) => (sharedVendors[vendor] ?? []).includes(room)),
   );
   t.deepEqual(
     shared.map(([vendor, importers]) => `${vendor}: ${[...importers].join(', ')}`),

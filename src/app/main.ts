@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { nodeVersionFault } from './node-version.ts';
+import { nodeVersionFault } from './configuration/node-version.ts';
 
 // Nothing else may be imported statically: a dependency that cannot load here would answer with a stack trace first.
 const fault = nodeVersionFault(process.versions.node);

@@ -158,7 +158,7 @@ export const verifyWaitMs = 2_000;
 /** An accepted write waits this long to become visible here before it is answered all the same. */
 export const visibleWaitMs = 2_000;
 /** A publish has this long to become durable before it is answered 503. */
-export const publishDeadlineMs = 10_000;
+export const publishDeadlineMs: number = 10_000;
 /** The gRPC stream is held back at most this long for a shard that is half a window behind. */
 export const holdBackMsMax = 5_000;
 /** One press of Ctrl-C under npm arrives twice, from the terminal and from npm: within this time it counts once. */
@@ -190,7 +190,7 @@ export const retentionBytesMin = 16_777_216;
 /** 16 TiB: below what one LMDB map can address on 64 bit, above what one disk of today holds. */
 export const retentionBytesMax = 17_592_186_044_416;
 /** Executions kept at least: as many as one stream may watch. */
-export const executionsKeptMin = 10_000;
+export const executionsKeptMin: number = 10_000;
 /** An entry of the registry takes about 500 bytes of memory in the router: 10 M are 5 GB. */
 export const executionsKeptMax = 10_000_000;
 /** Below it a publisher's own retry would be appended twice. */

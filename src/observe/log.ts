@@ -55,7 +55,11 @@ export function prettyLine(json: string): string {
 export function createLog(settings: LogSettings, write?: (line: string) => void): Log {
   const direct = pino.destination({ dest: standardError, sync: true });
   const toEnd = write ?? ((line: string) => direct.write(line));
-  const destination = { write: settings.pretty ? (line: string) => toEnd(prettyLine(line)) : toEnd };
+  const destination = {
+    write: (line: string) => {
+      toEnd(settings.pretty ? prettyLine(line) : line);
+    },
+  };
   return pino(
     {
       level: settings.level,

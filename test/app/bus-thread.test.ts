@@ -33,3 +33,13 @@ test('a bus that ends by itself later settles `failed` with its last words', asy
   const bus = await startBus({ mode: 'fails-later' }, quiet, entry);
   t.is((await bus.failed).message, 'the disk is gone');
 });
+
+test('warnings are passed on, before it is ready too; counts are answered while it lives', async (t) => {
+  const warnings: string[] = [];
+  const log = { warn: (_fields: object, message: string) => warnings.push(message) };
+  const bus = await startBus({ mode: 'plain' }, log, entry);
+  t.deepEqual(warnings, ['the clock stepped']);
+  t.is((await bus.stats())?.records, 7);
+  await bus.stop();
+  t.is(await bus.stats(), null);
+});

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
+import { nodeVersionFault } from '../../src/app/configuration/node-version.ts';
 import { optionNames, options } from '../../src/app/configuration/options.ts';
-import { nodeVersionFault } from '../../src/app/node-version.ts';
 import { ownDirectory, runCommand } from '../support/command.ts';
 
 const executionId = '0d9be1a2-7c3e-4f4e-9a56-3f1c6f6b2a10';

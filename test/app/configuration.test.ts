@@ -114,8 +114,8 @@ const samples: Readonly<Record<OptionName, readonly (readonly [text: string, val
     ['2d', 172_800_000],
   ],
   'idempotency-keys': [
-    ['0', 0],
     ['1', 1],
+    ['2', 2],
     ['100000000', 100_000_000],
   ],
   shards: [
@@ -244,7 +244,7 @@ const refused: Readonly<Record<OptionName, readonly RawValue[]>> = {
   'execution-retention-age': ['1s', 'x'],
   'execution-retention-count': ['9999', '10000001'],
   'idempotency-age': ['0', '999ms'],
-  'idempotency-keys': ['-1', '100000001'],
+  'idempotency-keys': ['0', '-1', '100000001'],
   shards: ['0', '32', 'many'],
   'window-bytes': ['4194303', '5GiB', 'x'],
   connections: ['0', '1000001'],

@@ -124,7 +124,7 @@ test('what the server refuses is traced back to its line', async (t) => {
   const result = await runCommand(t, ['publish', '--url', router.url, '-'], {
     input: `\n${eventLine('a')}\n\n${eventLine('b')}\n`,
   });
-  t.regex(result.error, /^rivulet: line 4: entries\.1\.path: is odd; before it: published 0/);
+  t.regex(result.error, /^rivulet: line 4: path: is odd; before it: published 0/);
   t.is(result.code, 2);
 });
 

@@ -34,7 +34,6 @@ test('a line is one JSON object with time, level, fields and the error with its 
 test('for a terminal it is one short line, and the stack of an error below it', (t) => {
   const { lines, log } = linesOf(true);
   log.info({ port: 8080, hosts: ['a'] }, 'listening');
-  // eslint-disable-next-line no-control-regex -- colours are control characters
   const plain = (lines[0] ?? '').replace(/\u001b\[\d+m/g, '');
   t.regex(plain, /^\d\d:\d\d:\d\d\.\d{3} info {2}listening port=8080 hosts=\["a"\]\n$/);
   const broken = JSON.stringify({

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { journalText } from '../../src/observe/journal-metrics.ts';
 import { type RouterProbes, routerMetrics } from '../../src/observe/router-metrics.ts';
 import { type ShardProbes, shardMetrics } from '../../src/observe/shard-metrics.ts';
 
@@ -100,9 +101,39 @@ test('the text is what Prometheus parses: a type for each metric, one sample a l
     null,
   );
   for (const line of text.split('\n')) {
-    t.regex(line, /^(?:|# (?:HELP|TYPE) .+|[a-z_:][a-z_:\d]*(?:\{(?:[a-z_]+="[^"]*",?)+\})? (?:[-+\d.e]+|NaN|\+Inf))$/i);
+    t.regex(
+      line,
+      /^(?:|# (?:HELP|TYPE) .+|[a-z_:][a-z_:\d]*(?:\{(?:[a-z_]+="[^"]*",?)+\})? (?:[-+\d.e]+|NaN|\+Inf))$/i,
+    );
   }
   t.true(text.includes('# TYPE rivulet_delivery_latency_seconds histogram\n'));
   t.true(text.includes('# TYPE rivulet_deliveries_total counter\n'));
   t.false(text.includes('rivulet_journal_'));
+});
+
+// Both stand in one answer of `up`: a name twice would make Prometheus refuse all of it.
+test("the journal's own counts share no name with the router's", async (t) => {
+  const journal = await journalText({
+    records: 1,
+    executions: 2,
+    sources: 3,
+    sourcesForgotten: 4,
+    executionsForgotten: 5,
+    commits: 6,
+    pendingAppends: 7,
+    pendingBytes: 8,
+    clockAlarm: true,
+  });
+  const place = { oldestSequence: 1, newestSequence: 8, retainedBytes: 900 };
+  const router = await routerMetrics(() => routerProbes).text(
+    [await shardMetrics(0, () => shardProbes(1)).collect()],
+    place,
+  );
+  const own = samplesOf(journal);
+  t.is(own.get('rivulet_journal_clock_alarm'), 1);
+  t.is(own.get('rivulet_journal_pending_bytes'), 8);
+  t.deepEqual(
+    [...own.keys()].filter((name) => samplesOf(router).has(name)),
+    [],
+  );
 });

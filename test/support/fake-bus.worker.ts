@@ -12,7 +12,9 @@ switch (mode) {
   default:
     parentPort?.on('message', (message: { readonly kind: string }) => {
       if (message.kind === 'stop') parentPort?.close();
+      else parentPort?.postMessage({ kind: 'stats', stats: { records: 7 } });
     });
+    parentPort?.postMessage({ kind: 'warning', message: 'the clock stepped' });
     parentPort?.postMessage({ kind: 'ready', port: 4711 });
     if (mode === 'fails-later') {
       parentPort?.postMessage({ kind: 'failed', message: 'the disk is gone', exitCode: 1 });

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { BusReport } from '../../contract/bus-thread.ts';
-import { assert } from '../../core/assert.ts';
+import type { BusCommand, BusReport } from '../../contract/bus-thread.ts';
+import type { JournalStats } from '../../contract/journal.ts';
+import { unreachable } from '../../core/assert.ts';
 import { StartError } from '../../core/failure.ts';
 import type { Log } from '../../observe/log.ts';
 import { workerEntries } from '../worker-entries.ts';
@@ -8,16 +9,87 @@ import { workerEntries } from '../worker-entries.ts';
 /** A bus that serves from its own thread. */
 export interface RunningBus {
   readonly port: number;
+  /** Null when the thread ended meanwhile. */
+  stats(): Promise<JournalStats | null>;
   /** Ends calls in progress, flushes and closes the journal; resolves when the thread has ended. Twice is fine. */
   stop(): Promise<void>;
   /** Settles when the thread ended without being asked to; never rejects. */
   readonly failed: Promise<Error>;
 }
 
+/** One thread and what is waited for from it. */
+class BusThread {
+  readonly worker: Worker;
+  readonly ready: Promise<number>;
+  readonly failed: Promise<Error>;
+  readonly exited: Promise<number>;
+  stopping = false;
+  #settleReady: (port: number) => void = () => undefined;
+  #settleFailed: (error: Error) => void = () => undefined;
+  readonly #asking: ((stats: JournalStats | null) => void)[] = [];
+
+  constructor(entry: URL, settings: object, onWarning: (message: string) => void) {
+    this.ready = new Promise((resolve) => {
+      this.#settleReady = resolve;
+    });
+    this.failed = new Promise((resolve) => {
+      this.#settleFailed = resolve;
+    });
+    this.worker = new Worker(entry, { workerData: settings });
+    this.worker.on('message', (report: BusReport) => {
+      this.#receive(report, onWarning);
+    });
+    this.worker.on('error', (cause) => {
+      this.#settleFailed(new StartError(`the bus's thread broke: ${cause.message}`, 1, { cause }));
+    });
+    this.exited = new Promise((resolve) => {
+      this.worker.once('exit', (code) => {
+        for (const answer of this.#asking.splice(0)) answer(null);
+        // Settled already when the thread said why.
+        if (!this.stopping) this.#settleFailed(new StartError(`the bus's thread ended by itself (code ${code})`, 1));
+        resolve(code);
+      });
+    });
+  }
+
+  tell(command: BusCommand): void {
+    this.worker.postMessage(command);
+  }
+
+  ask(): Promise<JournalStats | null> {
+    return new Promise((resolve) => {
+      this.#asking.push(resolve);
+      this.tell({ kind: 'stats' });
+    });
+  }
+
+  #receive(report: BusReport, onWarning: (message: string) => void): void {
+    switch (report.kind) {
+      case 'ready':
+        this.#settleReady(report.port);
+        break;
+      case 'failed':
+        this.#settleFailed(new StartError(report.message, report.exitCode));
+        break;
+      case 'warning':
+        onWarning(report.message);
+        break;
+      case 'stats':
+        this.#asking.shift()?.(report.stats);
+        break;
+      case 'stopped':
+        break;
+      default:
+        unreachable(report);
+    }
+  }
+}
+
 /**
  * Starts the bus in a worker thread.
  *
  * @param settings BusSettings, plain data
+ * @param log      takes what an operator must see, at any time
  * @param entry    the thread's compiled module, when it is not the bus's own
  * Fails with a StartError when the port is taken, the data directory cannot be used or the journal is damaged.
  */
@@ -26,41 +98,23 @@ export async function startBus(
   log: Pick<Log, 'warn'>,
   entry: URL = workerEntries.bus,
 ): Promise<RunningBus> {
-  const worker = new Worker(entry, { workerData: settings });
-  let stopping = false;
-  let reported: string | null = null;
-  const exited = new Promise<number>((resolve) => worker.once('exit', resolve));
-  const crashed = new Promise<Error>((resolve) =>
-    worker.once('error', (cause) => {
-      resolve(new StartError(`the bus's thread broke: ${cause.message}`, 1, { cause }));
-    }),
-  );
-  const failed = new Promise<Error>((resolve) => {
-    void crashed.then(resolve);
-    worker.on('message', (report: BusReport) => {
-      if (report.kind === 'failed') reported = report.message;
-      if (report.kind === 'warning') log.warn({ part: 'bus' }, report.message);
-    });
-    void exited.then((code) => {
-      if (!stopping) resolve(new StartError(reported ?? `the bus's thread ended by itself (code ${code})`, 1));
-    });
+  const thread = new BusThread(entry, settings, (message) => {
+    log.warn({ part: 'bus' }, message);
   });
-  const stop = async (): Promise<void> => {
-    stopping = true;
-    worker.postMessage({ kind: 'stop' });
-    await exited;
+  const outcome = await Promise.race([thread.ready, thread.failed]);
+  if (typeof outcome !== 'number') throw outcome;
+  let over = false;
+  void thread.exited.then(() => {
+    over = true;
+  });
+  return {
+    port: outcome,
+    failed: thread.failed,
+    stats: () => (over ? Promise.resolve(null) : thread.ask()),
+    async stop() {
+      thread.stopping = true;
+      thread.tell({ kind: 'stop' });
+      await thread.exited;
+    },
   };
-  const first = new Promise<BusReport>((resolve) => {
-    worker.on('message', (report: BusReport) => {
-      if (report.kind === 'ready' || report.kind === 'failed') resolve(report);
-    });
-  });
-  const outcome = await Promise.race([first, failed]);
-  if (outcome instanceof Error) throw outcome;
-  if (outcome.kind === 'failed') {
-    stopping = true;
-    throw new StartError(outcome.message, outcome.exitCode);
-  }
-  assert(outcome.kind === 'ready', 'the first word of the bus is ready or failed');
-  return { port: outcome.port, stop, failed };
 }

@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.ts';
-import { BusError, StartError } from '../../core/failure.ts';
+import { BusError, type Fault, StartError } from '../../core/failure.ts';
 import { progressMs } from '../../core/limits.ts';
 import type { EventPublisher, PublishEntry } from '../../storage/publisher.ts';
 import type { Invocation } from '../command-line.ts';
@@ -35,53 +35,76 @@ function metadataOf(pairs: readonly string[]): Record<string, string> {
   );
 }
 
-/** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
-export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+/** The flags as the fields of a line of JSON; what is wrong with them is for the reader of lines to say. */
+function fieldsOfFlags(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [flag, field] of textFlags) if (flags[flag] !== undefined) fields[field] = flags[flag];
-  const size = flags['size'];
+  const { size, metadata, tag } = flags;
   if (typeof size === 'string') fields['size'] = /^\d{1,16}$/.test(size) ? Number(size) : Number.NaN;
-  const metadata = flags['metadata'] as readonly string[] | undefined;
-  if (metadata !== undefined) fields['metadata'] = metadataOf(metadata);
-  if (flags['tag'] !== undefined) fields['tags'] = flags['tag'];
-  const isEvent = 'stage' in fields || 'path' in fields;
-  const isChange = 'status' in fields || 'tags' in fields || 'reason' in fields;
-  if (isEvent && isChange)
-    throw new StartError('an event (--stage, --path) and a change (--status, --tag, --reason) are published apart', 2);
-  const reading = readEntry(fields);
-  if (reading.kind === 'entry') return reading.entry;
-  const fault = reading.faults[0];
+  if (metadata !== undefined) fields['metadata'] = metadataOf(metadata as readonly string[]);
+  if (tag !== undefined) fields['tags'] = tag;
+  return fields;
+}
+
+function refuseFlag(fault: Fault | undefined, flags: Readonly<Record<string, unknown>>, fields: object): never {
   const name = fault?.field[0];
-  const given = name === 'size' ? size : fields[String(name)];
+  const given: unknown = name === 'size' ? flags['size'] : (fields as Record<string, unknown>)[String(name)];
   const shown = typeof given === 'string' ? `'${given}' is not allowed; it ` : '';
-  throw new StartError(
-    `${flagOf(name)}: ${shown}${fault?.reason ?? 'is not allowed'}; see ${commandLine('publish --help')}`,
-    2,
-  );
+  const reason = fault?.reason ?? 'is not allowed';
+  throw new StartError(`${flagOf(name)}: ${shown}${reason}; see ${commandLine('publish --help')}`, 2);
+}
+
+/** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
+export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+  const fields = fieldsOfFlags(flags);
+  const isEvent = ['stage', 'path'].some((name) => name in fields);
+  const isChange = ['status', 'tags', 'reason'].some((name) => name in fields);
+  if (isEvent && isChange) {
+    throw new StartError('an event (--stage, --path) and a change (--status, --tag, --reason) are published apart', 2);
+  }
+  const reading = readEntry(fields);
+  return reading.kind === 'entry' ? reading.entry : refuseFlag(reading.faults[0], flags, fields);
+}
+
+/** A BusError in words of the caller: which entry, and what is wrong with it, without the wire's own steps. */
+interface Complaint {
+  readonly entry: number | null;
+  readonly text: string;
+}
+
+/** `entries[3].change.status: …` of a message, and `['entries', 3, 'event', 'stage']` of a fault. */
+function complaintOf(error: BusError): Complaint {
+  const [fault] = error.faults;
+  if (fault !== undefined) {
+    const [, entry, ...rest] = fault.field;
+    const field = rest.filter((step, index) => index > 0 || (step !== 'event' && step !== 'change'));
+    return { entry: typeof entry === 'number' ? entry : null, text: faultText([{ field, reason: fault.reason }]) };
+  }
+  const [whole = '', entry] = /^entries\[(\d+)\]\.?(?:(?:event|change)\b\.?)?(?:: )?/.exec(error.message) ?? [];
+  return { entry: entry === undefined ? null : Number(entry), text: error.message.slice(whole.length) };
 }
 
 /** What went wrong, for people; the exit code follows from whose words they were. */
-function failure(error: BusError, target: Target, where: string): StartError {
+function failure(error: BusError, target: Target, lines: readonly NumberedLine[]): StartError {
+  const { entry, text } = complaintOf(error);
+  const where = whereIn(lines, entry);
   const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
-  if (theirs)
-    return new StartError(`${where}${error.faults.length > 0 ? faultText(error.faults) : error.message}`, 2, {
-      cause: error,
-    });
+  if (theirs) return new StartError(where + text, 2, { cause: error });
   if (error.code === 'unavailable') {
-    const words = target.kind === 'http' ? 'up' : 'bus';
-    const hint = `nothing usable answers at ${targetText(target)}; start it with: ${commandLine(words)}`;
-    return new StartError(`${where}${hint} (${error.message})`, 1, { cause: error });
+    const start = commandLine(target.kind === 'http' ? 'up' : 'bus');
+    const hint = `nothing usable answers at ${targetText(target)}; start it with: ${start} (${text})`;
+    return new StartError(where + hint, 1, { cause: error });
   }
-  return new StartError(`${where}${error.message}`, 1, { cause: error });
+  return new StartError(where + text, 1, { cause: error });
 }
 
-const lineOf = (error: BusError, lines: readonly NumberedLine[]): string => {
-  const index = error.faults[0]?.field[1];
-  const line = typeof index === 'number' ? lines[index] : undefined;
+function whereIn(lines: readonly NumberedLine[], entry: number | null): string {
+  const line = entry === null ? undefined : lines[entry];
   if (line !== undefined) return `line ${line.number}: `;
-  const [first, last] = [lines[0]?.number ?? 0, lines.at(-1)?.number ?? 0];
+  const [first, last] = [lines[0]?.number, lines.at(-1)?.number];
+  if (first === undefined || last === undefined) return '';
   return first === last ? `line ${first}: ` : `lines ${first} to ${last}: `;
-};
+}
 
 const printIds = (ids: readonly string[]): void => {
   if (ids.length > 0) process.stdout.write(`${ids.join('\n')}\n`);
@@ -137,7 +160,7 @@ async function publishLines(publisher: EventPublisher, target: Target): Promise<
     if (entries.length > 0) {
       const ids = await publisher.publish(entries).catch((error: unknown) => {
         if (!(error instanceof BusError)) throw error;
-        const said = failure(error, target, lineOf(error, lines));
+        const said = failure(error, target, lines);
         throw new StartError(`${said.message}; before it: ${progress.summary()}`, said.exitCode, { cause: error });
       });
       printIds(ids);
@@ -162,7 +185,7 @@ export async function publish(invocation: Invocation, input: string | undefined)
     if (entry === null) await publishLines(publisher, target);
     else printIds(await publisher.publish([entry]));
   } catch (error) {
-    if (error instanceof BusError) throw failure(error, target, '');
+    if (error instanceof BusError) throw failure(error, target, []);
     throw error;
   } finally {
     await publisher.close();

@@ -1,5 +1,6 @@
 import { systemClock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
+import { journalText } from '../../observe/journal-metrics.ts';
 import { createLog, type Log, type LogSettings } from '../../observe/log.ts';
 import type { Configuration } from '../configuration/options.ts';
 import type { RunningRouter } from '../router-options.ts';
@@ -34,12 +35,16 @@ async function startBusPart(starting: Starting): Promise<RunningBus> {
 }
 
 /** The operator's port first: it is the cheapest to be refused. Until the router runs it answers 503. */
-async function startRouterPart(starting: Starting, busAddress: string): Promise<void> {
+async function startRouterPart(starting: Starting, busAddress: string, bus: RunningBus | null): Promise<void> {
   const { configuration, lifecycle, logSettings } = starting;
   let router: RunningRouter | null = null;
   const opsHost = configuration['ops-host'];
   const ops = await startOpsServer(opsHost, configuration['ops-port'], {
-    metrics: () => (router === null ? Promise.reject(new StartError('the router is starting', 1)) : router.metrics()),
+    metrics: async () => {
+      if (router === null) throw new StartError('the router is starting', 1);
+      const counts = (await bus?.stats()) ?? null;
+      return (await router.metrics()) + (counts === null ? '' : await journalText(counts));
+    },
   });
   lifecycle.add('ops', () => ops.stop());
   const { startRouter } = await import('../router.ts');
@@ -53,13 +58,14 @@ async function startRouterPart(starting: Starting, busAddress: string): Promise<
 async function startParts(command: 'up' | 'bus' | 'router', starting: Starting): Promise<void> {
   const { configuration, lifecycle } = starting;
   let busAddress = configuration.bus;
+  let bus: RunningBus | null = null;
   if (command !== 'router') {
-    const bus = await startBusPart(starting);
+    bus = await startBusPart(starting);
     const host = configuration['bus-host'];
     busAddress = hostPort(reachable(host), bus.port);
     starting.ready.push(['grpc', hostPort(host, bus.port)]);
   }
-  if (command !== 'bus' && !lifecycle.ending) await startRouterPart(starting, busAddress);
+  if (command !== 'bus' && !lifecycle.ending) await startRouterPart(starting, busAddress, bus);
 }
 
 /**
@@ -75,7 +81,14 @@ export async function serve(
   const logSettings: LogSettings = { level: configuration['log-level'], pretty: process.stderr.isTTY };
   const log = createLog(logSettings);
   const lifecycle = new Lifecycle(systemClock, log);
-  const starting: Starting = { configuration, lifecycle, logSettings, log, restored: options.restored ?? false, ready: [] };
+  const starting: Starting = {
+    configuration,
+    lifecycle,
+    logSettings,
+    log,
+    restored: options.restored ?? false,
+    ready: [],
+  };
   try {
     await startParts(command, starting);
   } catch (error) {

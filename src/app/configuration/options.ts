@@ -86,7 +86,7 @@ export const options = {
     'how long a source_id is remembered',
   ),
   'idempotency-keys': option(
-    value.wholeNumber(0, limits.idempotencyKeysMax),
+    value.wholeNumber(1, limits.idempotencyKeysMax),
     10_000_000,
     bus,
     'how many source_ids are remembered, the oldest forgotten first',

@@ -30,36 +30,55 @@ function commandsOf(block: CodeBlock): string[] {
   return typed.map((line) => line.replace(/^\$ /, '')).filter((line) => line !== '' && !line.startsWith('#'));
 }
 
+interface Fence {
+  readonly mark: string;
+  readonly language: string;
+  readonly line: number;
+  readonly code: string[];
+}
+
+const fenceLine = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)/;
+
+const headingOf = (text: string, line: number): Heading | null => {
+  const found = /^(#{1,6})\s+(.*?)\s*#*$/.exec(text);
+  return found === null ? null : { level: found[1]?.length ?? 1, text: found[2] ?? '', line };
+};
+
+const opened = ([, mark = '', language = '']: RegExpExecArray, line: number): Fence => ({
+  mark,
+  language: language.toLowerCase(),
+  line,
+  code: [],
+});
+
+/** A fence ends with its own mark, as long or longer, and nothing behind it. */
+const closes = (fence: Fence, marks: RegExpExecArray | null): boolean =>
+  marks?.[1]?.startsWith(fence.mark) === true && marks[2] === '';
+
+const blockOf = ({ language, line, code }: Fence): CodeBlock => ({
+  language,
+  line,
+  lines: code.length,
+  code: code.join('\n'),
+});
+
 /** Walks Markdown once: headings outside fences, fenced blocks whole. An unclosed fence runs to the end, as CommonMark has it. */
 export function extractRoutines(document: string, markdown: string): Routines {
   const headings: Heading[] = [];
   const blocks: CodeBlock[] = [];
-  let fence: {
-    readonly mark: string;
-    readonly language: string;
-    readonly line: number;
-    readonly code: string[];
-  } | null = null;
-  const close = (): void => {
-    if (fence === null) return;
-    const { language, line, code } = fence;
-    blocks.push({ language, line, lines: code.length, code: code.join('\n') });
-    fence = null;
-  };
+  let fence: Fence | null = null;
   for (const [index, text] of markdown.split('\n').entries()) {
-    const opening = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)/.exec(text);
-    if (fence !== null) {
-      const closing = opening?.[1];
-      if (closing?.startsWith(fence.mark) === true && opening?.[2] === '') close();
-      else fence.code.push(text);
-    } else if (opening !== null) {
-      fence = { mark: opening[1] ?? '', language: (opening[2] ?? '').toLowerCase(), line: index + 1, code: [] };
-    } else {
-      const found = /^(#{1,6})\s+(.*?)\s*#*$/.exec(text);
-      if (found !== null) headings.push({ level: found[1]?.length ?? 1, text: found[2] ?? '', line: index + 1 });
-    }
+    const marks = fenceLine.exec(text);
+    if (fence === null) {
+      const heading = headingOf(text, index + 1);
+      if (marks !== null) fence = opened(marks, index + 1);
+      else if (heading !== null) headings.push(heading);
+    } else if (closes(fence, marks)) {
+      blocks.push(blockOf(fence));
+      fence = null;
+    } else fence.code.push(text);
   }
-  close();
+  if (fence !== null) blocks.push(blockOf(fence));
   const commands = blocks.filter((block) => shells.has(block.language)).flatMap(commandsOf);
   return { document, headings, code_blocks: blocks, commands };
 }

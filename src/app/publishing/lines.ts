@@ -46,14 +46,17 @@ export async function* lineBatches(input: Readable): AsyncGenerator<LineBatch> {
     bytes = 0;
     return { kind: 'lines', lines };
   };
-  for await (const chunk of input) {
-    rest = Buffer.concat([rest, chunk as Buffer]);
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    rest = Buffer.concat([rest, chunk]);
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
       const bad = take(rest.subarray(0, end));
       rest = rest.subarray(end + 1);
       if (batch.length > 0 && (bad !== null || batch.length === batchEventsMax || bytes >= batchInputBytesMax))
         yield flush();
-      if (bad !== null) return yield bad;
+      if (bad !== null) {
+        yield bad;
+        return;
+      }
     }
     if (rest.length > publishLineBytesMax) break;
     if (batch.length > 0 && input.readableLength === 0) yield flush();
