@@ -111,22 +111,25 @@ function defineServers(define: Define): void {
       ]),
   );
   define('bus', 'Run only the gRPC bus and its journal.', async ({ configuration, flags }) =>
-    flags['repair'] === true || flags['restored'] === true
-      ? (await import('./commands/mend.ts')).mend(configuration, flags['repair'] === true ? 'repair' : 'restored')
-      : (await import('./commands/serve.ts')).serve('bus', configuration),
+    flags['repair'] === true
+      ? (await import('./commands/repair.ts')).repair(configuration)
+      : (await import('./commands/serve.ts')).serve('bus', configuration, { restored: flags['restored'] === true }),
   )
     .addOption(
       new Option('--repair', 'copy what is readable of a damaged journal into a new one, then exit').conflicts(
         'restored',
       ),
     )
-    .addOption(new Option('--restored', 'give a journal restored from a backup a new identity, then exit'))
+    .addOption(
+      new Option('--restored', 'serve a journal that was put back from a backup: it takes a new identity; say it once'),
+    )
     .addHelpText(
       'after',
       precedence +
         examples([
           ['bus --data-dir /var/lib/rivulet --retention-bytes 100GiB', 'a journal of its own'],
           ['bus --repair', 'after the bus refused to start because the journal is damaged'],
+          ['bus --restored', 'the first start after the data directory was put back from a backup'],
         ]),
     );
   define('router', 'Run only the router, against a bus elsewhere.', async (invocation) =>
