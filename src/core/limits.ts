@@ -85,14 +85,14 @@ export const executionsPerMessageMax = 500;
 export const busExecutionIdsMax = 10_000;
 
 /** The check before serving reads so many records from either end of the journal, and so many bytes: a second or two. */
-export const checkRecordsMax = 200_000;
+export const checkRecordsMax = 100_000;
 export const checkBytesMax = 268_435_456;
 /** The check of a slow disk is given up as failed after this. */
 export const checkMsMax = 60_000;
 /** One part of a repair is given up after this; 10 GiB are copied in a few minutes. */
 export const repairMsMax = 3_600_000;
 /** Runs of the reader that `--repair` starts again behind a place that ended it. */
-export const repairRunsMax = 64;
+export const repairRunsMax = 48;
 
 /** Request line and headers. 1,000 UUIDs need 50 KiB; above it uWebSockets.js answers a bare 431. */
 export const requestHeadBytesMax = 65_536;

@@ -9,6 +9,8 @@ export type ChildReport =
   | { readonly kind: 'checked'; readonly fault: string | null }
   /** An error that is no damage: permissions, no such device. */
   | { readonly kind: 'unreadable'; readonly reason: string }
+  /** The damaged file could be opened. */
+  | { readonly kind: 'opened' }
   /** Records up to here are safe in the new journal. */
   | { readonly kind: 'copied'; readonly through: number }
   /** A part came to its end; how many rows it has. */

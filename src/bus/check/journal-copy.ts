@@ -14,7 +14,7 @@ type Say = (report: ChildReport) => void;
 type Task = (directory: string, rest: readonly string[], say: Say) => Promise<void>;
 
 /** Rows of a table in one commit of the copy. */
-const rowsPerCommit = 500;
+export const rowsPerCommit = 500;
 
 /**
  * The parts of a repair. Each runs in a process of its own, because reading the damaged file may end it; what a part committed before that
@@ -69,6 +69,7 @@ async function beginNew(directory: string, _rest: readonly string[], say: Say): 
 async function copyRecords(directory: string, rest: readonly string[], say: Say): Promise<void> {
   const [target, after = '0', perCommit = String(rowsPerCommit)] = rest;
   const { records } = openTables(directory, { readOnly: true });
+  say({ kind: 'opened' });
   await withStore(target, async (store) => {
     let batch: StoredRecord[] = [];
     let through = Number(after);

@@ -6,6 +6,7 @@ import { repairMsMax, repairRunsMax } from '../../core/limits.ts';
 import { journalFileName } from '../engine/lmdb-store.ts';
 import { type ChildEnd, runChild } from './child-run.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { rowsPerCommit } from './journal-copy.ts';
 
 export interface RepairReport {
   readonly records: number;
@@ -67,8 +68,8 @@ async function copyParts(directory: string, target: string, clock: Clock): Promi
 }
 
 /**
- * Runs the copy again behind each place that ended it: first record by record up to that place, then past it, in steps that double.
- * False when something was passed over, or the runs were used up.
+ * Runs the copy again behind each place that ended it: first record by record up to that place, then past it, in steps that double until
+ * something is readable again. False when something was passed over, or the runs were used up.
  */
 async function copyAllRecords(
   directory: string,
@@ -79,16 +80,19 @@ async function copyAllRecords(
   let step = 1;
   let singly = false;
   for (let runs = 0; runs < repairRunsMax; runs += 1) {
-    const end = await run('copy-records', directory, target, String(after), singly ? '1' : '500');
+    const end = await run('copy-records', directory, target, String(after), String(singly ? 1 : rowsPerCommit));
+    if (isDone(end)) return runs === 0;
+    // Opening it is what ends the process: no place in it is readable.
+    if (end.reports.length === 0) return false;
     const before = after;
     for (const report of end.reports) if (report.kind === 'copied') after = Math.max(after, report.through);
-    if (isDone(end)) return runs === 0;
-    if (after > before) step = 1;
+    const progress = after > before;
+    if (progress) step = 1;
     if (singly) {
       after += step;
       step *= 2;
     }
-    singly = !singly;
+    singly = !(singly && progress);
   }
   return false;
 }
