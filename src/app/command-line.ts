@@ -225,7 +225,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       return 2;
     }
     if (error instanceof StartError) {
-      report(error.message);
+      report(withWorkingCommands(error.message));
       return error.exitCode;
     }
     process.stderr.write(
@@ -233,4 +233,9 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     );
     return exitDefect;
   }
+}
+
+/** The rooms say `rivulet bus --repair` between backquotes; a clone runs it in other words. */
+function withWorkingCommands(message: string): string {
+  return message.replaceAll(/`rivulet ([^`]+)`/g, (_whole, words: string) => `\`${commandLine(words)}\``);
 }

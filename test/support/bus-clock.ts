@@ -28,6 +28,10 @@ export class HandClock implements Clock {
     return this.monotonic;
   }
 
+  soon(action: () => void): void {
+    setImmediate(action);
+  }
+
   after(delayMs: number, action: () => void): () => void {
     const timer = setTimeout(action, delayMs);
     return () => {

@@ -131,7 +131,11 @@ export class System {
     return sum;
   }
 
-  untilMetric(name: string, labels: Readonly<Record<string, string>>, condition: (value: number) => boolean): Promise<void> {
+  untilMetric(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    condition: (value: number) => boolean,
+  ): Promise<void> {
     return until(async () => condition(await this.metric(name, labels)), `${name} ${JSON.stringify(labels)}`);
   }
 

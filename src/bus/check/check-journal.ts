@@ -11,7 +11,8 @@ import { runChild } from './child-run.ts';
  */
 export async function checkJournal(directory: string, clock: Clock): Promise<void> {
   const path = join(directory, journalFileName);
-  const { reports, death } = await runChild(['check', directory], checkMsMax, clock);
+  const { reports, death, interrupted } = await runChild(['check', directory], checkMsMax, clock);
+  if (interrupted) throw new StartError(`the check of the journal ${path} did not run to its end: ${death ?? ''}`, 1);
   const report = reports.at(-1);
   if (report?.kind === 'unreadable') throw new StartError(`the journal ${path} cannot be read: ${report.reason}`, 1);
   const fault = report?.kind === 'checked' ? report.fault : (death ?? 'the check gave no answer');

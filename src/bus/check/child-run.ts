@@ -20,7 +20,12 @@ export interface ChildEnd {
   readonly reports: readonly ChildReport[];
   /** Null: it came to its end by itself. */
   readonly death: string | null;
+  /** Somebody stopped it from outside; that says nothing about the journal. */
+  readonly interrupted: boolean;
 }
+
+/** Signals that people and supervisors send; damage shows as SIGBUS, SIGSEGV or SIGABRT. */
+const outsideSignals: readonly (string | null)[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
 
 /** The entry beside this file, whatever it was compiled to. */
 const entry = fileURLToPath(
@@ -46,11 +51,12 @@ export function runChild(task: readonly string[], timeMs: number, clock: Clock):
     });
     child.on('error', (error) => {
       cancel();
-      resolve({ reports, death: error.message });
+      resolve({ reports, death: error.message, interrupted: true });
     });
     child.on('close', (code, signal) => {
       cancel();
-      resolve({ reports, death: code === 0 ? null : deathText({ code, signal, late, lastWords }) });
+      const interrupted = !late && outsideSignals.includes(signal);
+      resolve({ reports, death: code === 0 ? null : deathText({ code, signal, late, lastWords }), interrupted });
     });
   });
 }
