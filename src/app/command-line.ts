@@ -111,22 +111,25 @@ function defineServers(define: Define): void {
       ]),
   );
   define('bus', 'Run only the gRPC bus and its journal.', async ({ configuration, flags }) =>
-    flags['repair'] === true || flags['restored'] === true
-      ? (await import('./commands/mend.ts')).mend(configuration, flags['repair'] === true ? 'repair' : 'restored')
-      : (await import('./commands/serve.ts')).serve('bus', configuration),
+    flags['repair'] === true
+      ? (await import('./commands/mend.ts')).repair(configuration)
+      : (await import('./commands/serve.ts')).serve('bus', configuration, { restored: flags['restored'] === true }),
   )
     .addOption(
       new Option('--repair', 'copy what is readable of a damaged journal into a new one, then exit').conflicts(
         'restored',
       ),
     )
-    .addOption(new Option('--restored', 'give a journal restored from a backup a new identity, then exit'))
+    .addOption(
+      new Option('--restored', 'give the journal a new identity, once after a backup was put back, and serve it'),
+    )
     .addHelpText(
       'after',
       precedence +
         examples([
           ['bus --data-dir /var/lib/rivulet --retention-bytes 100GiB', 'a journal of its own'],
           ['bus --repair', 'after the bus refused to start because the journal is damaged'],
+          ['bus --restored', 'after the data directory was put back from a backup'],
         ]),
     );
   define('router', 'Run only the router, against a bus elsewhere.', async (invocation) =>
@@ -185,8 +188,10 @@ function defineClients(define: Define): void {
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim();
 
+/** Rooms name commands as `rivulet …` in backticks; here they become the words that work in this place. */
 function report(message: string): void {
-  process.stderr.write(`rivulet: ${oneLine(message)}\n`);
+  const spelled = message.replace(/`rivulet ([^`]+)`/g, (_, words: string) => commandLine(words));
+  process.stderr.write(`rivulet: ${oneLine(spelled)}\n`);
 }
 
 /** Commander's own words without its prefix, and where to read on. */
