@@ -121,7 +121,7 @@ function defineServers(define: Define): void {
       ),
     )
     .addOption(
-      new Option('--restored', 'serve a journal that was put back from a backup: it takes a new identity; say it once'),
+      new Option('--restored', 'give the journal a new identity, once after a backup was put back, and serve it'),
     )
     .addHelpText(
       'after',
@@ -129,7 +129,7 @@ function defineServers(define: Define): void {
         examples([
           ['bus --data-dir /var/lib/rivulet --retention-bytes 100GiB', 'a journal of its own'],
           ['bus --repair', 'after the bus refused to start because the journal is damaged'],
-          ['bus --restored', 'the first start after the data directory was put back from a backup'],
+          ['bus --restored', 'after the data directory was put back from a backup'],
         ]),
     );
   define('router', 'Run only the router, against a bus elsewhere.', async (invocation) =>
@@ -188,8 +188,10 @@ function defineClients(define: Define): void {
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim();
 
+/** Rooms name commands as `rivulet …` in backticks; here they become the words that work in this place. */
 function report(message: string): void {
-  process.stderr.write(`rivulet: ${oneLine(message)}\n`);
+  const spelled = message.replace(/`rivulet ([^`]+)`/g, (_, words: string) => commandLine(words));
+  process.stderr.write(`rivulet: ${oneLine(spelled)}\n`);
 }
 
 /** Commander's own words without its prefix, and where to read on. */
@@ -225,7 +227,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       return 2;
     }
     if (error instanceof StartError) {
-      report(withWorkingCommands(error.message));
+      report(error.message);
       return error.exitCode;
     }
     process.stderr.write(
@@ -233,9 +235,4 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     );
     return exitDefect;
   }
-}
-
-/** The rooms say `rivulet bus --repair` between backquotes; a clone runs it in other words. */
-function withWorkingCommands(message: string): string {
-  return message.replaceAll(/`rivulet ([^`]+)`/g, (_whole, words: string) => `\`${commandLine(words)}\``);
 }
