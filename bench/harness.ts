@@ -13,6 +13,8 @@ export interface MachineCard {
   readonly v8: string;
   /** Over the last minute, when the figures were written: far above 1, the caches were not ours alone. */
   readonly load: number;
+  /** Nanoseconds of a byte in a plain copying loop just now: what to divide by before comparing with another hour or machine. */
+  readonly loopNsPerByte: number;
 }
 
 /** One figure: the median of several runs, with the spread that says whether to believe it. */
@@ -45,7 +47,24 @@ export function machineCard(): MachineCard {
     node: process.version,
     v8: process.versions.v8,
     load: loadavg()[0] ?? Number.NaN,
+    loopNsPerByte: loopNsPerByte(),
   };
+}
+
+function loopNsPerByte(): number {
+  const from = new Uint8Array(65_536);
+  const into = new Uint8Array(from.length);
+  const rounds = 400;
+  const copy = (): void => {
+    for (let round = 0; round < rounds; round += 1) {
+      for (let index = 0; index < from.length; index += 1) into[index] = from[index] as number; // both have the length
+    }
+  };
+  copy();
+  const start = process.cpuUsage();
+  copy();
+  const { user, system } = process.cpuUsage(start);
+  return ((user + system) * 1_000) / (rounds * from.length);
 }
 
 export function median(values: readonly number[]): number {
@@ -92,7 +111,9 @@ export function report(bench: string, figures: readonly Figure[]): void {
   }
   mkdirSync(values.out, { recursive: true });
   const file = join(values.out, `${bench}.json`);
-  writeFileSync(file, `${JSON.stringify({ bench, machine: machineCard(), figures }, null, 2)}\n`);
+  const machine = machineCard();
+  writeFileSync(file, `${JSON.stringify({ bench, machine, figures }, null, 2)}\n`);
+  process.stdout.write(`load ${shown(machine.load)}, a plain loop takes ${shown(machine.loopNsPerByte)} ns a byte\n`);
   process.stdout.write(`${file}\n`);
 }
 

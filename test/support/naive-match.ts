@@ -29,8 +29,6 @@ function prefixMatches(prefix: string | null, segments: readonly string[]): bool
 
 function extensionMatches(extension: string | null, fileName: string): boolean {
   if (extension === null) return true;
-  const lower = [...fileName]
-    .map((letter) => (letter >= 'A' && letter <= 'Z' ? letter.toLowerCase() : letter))
-    .join('');
+  const lower = fileName.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return lower.length > extension.length && lower.slice(lower.length - extension.length) === extension;
 }

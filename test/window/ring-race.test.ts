@@ -8,7 +8,7 @@ import { checkedRecord } from '../support/checked-record.ts';
 import { encodeBatch } from '../support/record-batch.ts';
 import type { RaceReport, RaceSetup } from './ring-race.worker.ts';
 
-const recordsRaced = 150_000;
+const recordsRaced = 60_000;
 const batchRecords = 500;
 const windowBytes = 2_097_152;
 /** Two at the edge, four in long copies: more threads than cores, so that the system stops them in the middle. */
