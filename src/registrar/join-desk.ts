@@ -1,17 +1,18 @@
-import type { Gap, Joined, JournalPosition, ResolvedValue, ShardReport } from '../contract/shard-messages.ts';
+import type { Joined, ResolvedValue, ShardReport } from '../contract/shard-messages.ts';
 import type { CursorRequest, StreamRefusal } from '../contract/stream.ts';
 import type { BusCalls, JournalDescription } from '../contract/upstream.ts';
 import type { WindowStatus } from '../contract/window.ts';
 import type { Clock } from '../core/clock.ts';
-import { type EventId, eventIdParts, formatEventId } from '../core/event-id.ts';
+import { type EventId, eventIdParts } from '../core/event-id.ts';
 import { isTerminal } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
-import { firstFillWaitMs, gapRequestedCharactersMax, streamExecutionsMax, verifyWaitMs } from '../core/limits.ts';
+import { firstFillWaitMs, streamExecutionsMax, verifyWaitMs } from '../core/limits.ts';
 import type { Sequence, ShardIndex } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { Gate } from './gate.ts';
 import type { PositionWaiters } from './position-waiters.ts';
 import type { ShardMail } from './shard-mail.ts';
+import { beforeOldest, gapOf, type Start, startOf } from './stream-start.ts';
 
 type JoinRequest = Extract<ShardReport, { kind: 'join' }>;
 
@@ -40,12 +41,6 @@ interface Join {
   /** It presents a position: it was watching before, so it is never turned away because the bus is. */
   readonly returning: boolean;
   waiting: boolean;
-}
-
-/** Where a stream starts, once that is known. `start` null: at the head. */
-interface Start {
-  readonly start: JournalPosition | null;
-  readonly gap: Gap | null;
 }
 
 /**
@@ -182,7 +177,9 @@ export class JoinDesk {
   async #place(join: Join): Promise<Start | null> {
     const { cursor } = join.request;
     if (cursor.kind === 'live') return { start: null, gap: null };
-    if (cursor.kind === 'malformed') return { start: null, gap: this.#gap('malformed', cursor.text) };
+    if (cursor.kind === 'malformed') {
+      return { start: null, gap: gapOf('malformed', cursor.text, await this.#described()) };
+    }
     for (;;) {
       if (join.abort.signal.aborted) return null;
       const start = await this.#placed(cursor);
@@ -215,8 +212,14 @@ export class JoinDesk {
     }
   }
 
-  #gap(reason: Gap['reason'], requested: string): Gap {
-    return gapOf(reason, requested, this.#with.journal());
+  /** The journal as it is now, or as the bus described it last: then what is the oldest may be a few seconds old. */
+  async #described(): Promise<JournalDescription | null> {
+    try {
+      return await this.#with.bus.describe(null, verifyWaitMs);
+    } catch (failure) {
+      if (failure instanceof BusError) return this.#with.journal();
+      throw failure;
+    }
   }
 
   #unknown(join: Join): string[] {
@@ -289,31 +292,4 @@ export class JoinDesk {
 
 function joinKey(shard: ShardIndex, session: number): string {
   return `${shard}:${session}`;
-}
-
-/** The position behind which everything retained lies. Its record may be gone: then an id is made that sorts just there, and that retention has passed. */
-function beforeOldest(journal: JournalDescription): JournalPosition {
-  const { oldest, origin, newest } = journal;
-  if (oldest === null) return newest;
-  if (oldest.sequence <= 1) return origin;
-  const sequence = (oldest.sequence - 1) as Sequence;
-  return { sequence, id: formatEventId(eventIdParts(oldest.id).timeMs, sequence, eventIdParts(oldest.id).tag) };
-}
-
-function gapOf(reason: Gap['reason'], requested: string, journal: JournalDescription | null): Gap {
-  return {
-    reason,
-    requested: requested.slice(0, gapRequestedCharactersMax),
-    oldestAvailable: journal?.oldest?.id ?? null,
-  };
-}
-
-/** The bus's verdict on a cursor as a start. */
-function startOf(cursor: string, journal: JournalDescription): Start {
-  const placement = journal.placement;
-  if (placement === null || placement.verdict === 'malformed')
-    return { start: null, gap: gapOf('malformed', cursor, journal) };
-  if (placement.verdict === 'placed') return { start: placement.at, gap: null };
-  const reason = placement.verdict === 'expired' ? 'expired' : 'unknown_position';
-  return { start: placement.at, gap: gapOf(reason, cursor, journal) };
 }

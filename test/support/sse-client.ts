@@ -95,7 +95,7 @@ export class SseClient {
           reject(error);
         });
       };
-      const had = (): string => `it had ${this.received.length} frames, the last ${this.text.slice(-500)}`;
+      const had = (): string => `it had ${this.received.length} frames, the last ${this.text.slice(-200)}`;
       const look = (): void => {
         if (condition(this)) {
           settle(() => {

@@ -1,0 +1,351 @@
+import test from 'ava';
+import { nilId } from '../../src/core/event-id.ts';
+import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
+import type { SseClient } from '../support/sse-client.ts';
+import { ownerOf, type System, startSystem } from '../support/system.ts';
+
+/** DESIGN.md sections 3 and 4: when a stream ends, what it says then, and what is answered instead of one. */
+
+const owner = ownerOf(test);
+let system: System;
+
+test.before(async () => {
+  system = await startSystem(owner);
+});
+
+async function running(tags: readonly string[] = []): Promise<string> {
+  const execution = newExecution();
+  const { status } = await system.put(execution, { status: 'running', ...(tags.length === 0 ? {} : { tags }) });
+  if (status !== 200) throw new RangeError(`PUT ${status}`);
+  return execution;
+}
+
+const kinds = (client: SseClient): unknown[] => client.received.map(({ event }) => event);
+
+const event = 'storage.object.created';
+
+test('done comes after the last event, with the position, the reason and the statuses', async (t) => {
+  const execution = await running();
+  const client = await system.sse({ execution_id: execution });
+  await client.first('ready');
+  const ids = await system.publish(eventAt(execution, 'a'), eventAt(execution, 'b'));
+  const put = await system.put(execution, { status: 'completed' });
+  await client.end();
+  t.deepEqual(kinds(client), ['ready', event, event, 'done']);
+  const done = await client.first('done');
+  t.true((done.id ?? '') >= (ids[1] ?? ''));
+  t.true((done.id ?? '') <= String(put.body['last_event_id']));
+  t.deepEqual(done.data, {
+    type: 'done',
+    reason: 'executions_terminal',
+    executions: [{ execution_id: execution, status: 'completed' }],
+    last_event_id: done.id,
+  });
+  t.deepEqual(Object.keys(done.data), ['type', 'reason', 'executions', 'last_event_id']);
+  t.true(client.text.includes('event: done\ndata: {"type":"done",'));
+});
+
+for (const status of ['completed', 'failed', 'cancelled']) {
+  test(`${status} is terminal`, async (t) => {
+    const execution = await running();
+    const client = await system.sse({ execution_id: execution });
+    await client.first('ready');
+    await system.put(execution, { status });
+    const { data } = await (await client.end()).first('done');
+    t.deepEqual(data['executions'], [{ execution_id: execution, status }]);
+  });
+}
+
+test('a set is over when the last of its executions is', async (t) => {
+  const executions = [await running(), await running(), await running()];
+  const client = await system.sse({ execution_id: executions });
+  await client.first('ready');
+  const [first = '', second = '', third = ''] = executions;
+  await system.put(second, { status: 'failed' });
+  await system.publish(eventAt(first, 'one'));
+  await system.put(first, { status: 'completed' });
+  await system.publish(eventAt(third, 'two'), eventAt(second, 'late'));
+  await client.count(3);
+  t.is(client.only('done').length, 0);
+  await system.put(third, { status: 'cancelled' });
+  await client.end();
+  t.deepEqual(client.paths, ['one', 'two', 'late']);
+  t.deepEqual((await client.first('done')).data['executions'], [
+    { execution_id: first, status: 'completed' },
+    { execution_id: second, status: 'failed' },
+    { execution_id: third, status: 'cancelled' },
+  ]);
+});
+
+test('a stream whose filter matches nothing ends all the same', async (t) => {
+  const execution = await running();
+  const client = await system.sse({ execution_id: execution, stage: 'nowhere' });
+  await client.first('ready');
+  await system.publish(eventAt(execution, 'a'));
+  await system.put(execution, { status: 'completed' });
+  await client.end();
+  t.deepEqual(kinds(client), ['ready', 'done']);
+});
+
+test('keep_open goes on after the end, and delivers what is written then', async (t) => {
+  const execution = await running();
+  const client = await system.sse({ execution_id: execution, keep_open: 'true' });
+  await client.first('ready');
+  await system.put(execution, { status: 'completed' });
+  await system.publish(eventAt(execution, 'late'));
+  await client.count(1);
+  t.deepEqual(client.paths, ['late']);
+  t.is(client.only('done').length, 0);
+  t.is((await system.json(`/api/v1/executions/${execution}`))['late_events'], 1);
+  client.cut();
+});
+
+test('an event after the end is delivered to a cursor', async (t) => {
+  const execution = await running();
+  await system.put(execution, { status: 'completed' });
+  await system.publish(eventAt(execution, 'late'));
+  const client = await system.sse({ execution_id: execution, last_event_id: 'earliest' });
+  await client.end();
+  t.deepEqual(client.paths, ['late']);
+});
+
+test('timeout=1 ends the stream after a second, with done and the position', async (t) => {
+  const execution = await running();
+  const startMs = performance.now();
+  const client = await system.sse({ execution_id: execution, timeout: '1' });
+  await client.first('ready');
+  const publishing = system.publish(eventAt(execution, 'a'));
+  await client.end();
+  t.true(performance.now() - startMs > 950);
+  const { data, id: position = '' } = await client.first('done');
+  t.is(data['reason'], 'timeout');
+  t.true(position >= String(client.ids.at(-1) ?? ''));
+  t.deepEqual(data['executions'], [{ execution_id: execution, status: 'running' }]);
+  await publishing;
+  await system.publish(eventAt(execution, 'b'));
+  const next = await system.sse({ execution_id: execution }, { 'last-event-id': position });
+  await next.until(({ paths }) => paths.includes('b'));
+  t.deepEqual([...client.paths, ...next.paths], ['a', 'b']);
+  next.cut();
+});
+
+test('timeout ends a keep_open stream too, and one without control events', async (t) => {
+  const execution = await running();
+  const open = await system.sse({ execution_id: execution, timeout: '1', keep_open: 'true' });
+  const plain = await system.sse({ execution_id: execution, timeout: '1.0', control_events: 'false' });
+  await Promise.all([open.end(), plain.end()]);
+  t.is((await open.first('done')).data['reason'], 'timeout');
+  t.is(plain.received.length, 0);
+});
+
+test('executions that get the tag later join a stream that is open', async (t) => {
+  const tag = newTag();
+  const first = await running([tag]);
+  const client = await system.sse({ execution_id: tag });
+  await client.first('ready');
+  const second = newExecution();
+  await system.publish(eventAt(second, 'before the tag'));
+  await system.put(second, { tags: [tag] });
+  await system.publish(eventAt(second, 'second'), eventAt(first, 'first'));
+  await system.put(first, { status: 'completed' });
+  const third = await running([tag]);
+  await system.publish(eventAt(third, 'third'));
+  await client.count(3);
+  await system.put(second, { status: 'completed' });
+  t.is(client.only('done').length, 0);
+  await system.put(third, { status: 'failed' });
+  await client.end();
+  t.deepEqual(client.paths, ['second', 'first', 'third']);
+  const listed = (await client.first('done')).data['executions'] as Record<string, unknown>[];
+  t.deepEqual(listed.map(({ execution_id }) => execution_id).sort(), [first, second, third].sort());
+});
+
+test('a tag whose executions are all over ends; keep_open waits for those to come', async (t) => {
+  const tag = newTag();
+  const first = await running([tag]);
+  const open = await system.sse({ execution_id: tag, keep_open: 'true' });
+  const closing = await system.sse({ execution_id: tag });
+  await Promise.all([open.first('ready'), closing.first('ready')]);
+  await system.put(first, { status: 'completed' });
+  await closing.end();
+  const second = await running([tag]);
+  await system.publish(eventAt(second, 'next'));
+  await open.count(1);
+  t.deepEqual(open.paths, ['next']);
+  open.cut();
+});
+
+/** An execution that is over with three events, its ids, and the id of done. */
+async function over(): Promise<{ execution: string; ids: string[]; done: string }> {
+  const execution = await running();
+  const client = await system.sse({ execution_id: execution });
+  await client.first('ready');
+  const ids = await system.publish(...['a.md', 'b.txt', 'c.txt'].map((path) => eventAt(execution, path)));
+  await system.put(execution, { status: 'completed' });
+  await client.end();
+  return { execution, ids, done: (await client.first('done')).id ?? '' };
+}
+
+// A browser that comes back with it must be told to stop: every other answer is another reconnect, or an error.
+test('204: over, cursor at or after the end, nothing left', async (t) => {
+  const { execution, done } = await over();
+  const client = await system.sse({ execution_id: execution }, { 'last-event-id': done });
+  await client.end();
+  t.is(client.status, 204);
+  t.is(client.text, '');
+});
+
+test('204 also for query cursor and capitals, and for a filter that matches nothing', async (t) => {
+  const { execution, done } = await over();
+  const query = await system.sse({ execution_id: execution, last_event_id: done.toUpperCase(), stage: 'nowhere' });
+  t.is((await query.end()).status, 204);
+});
+
+test('not 204 before the terminal change, even if nothing that matches is left: ready and done', async (t) => {
+  const { execution, ids } = await over();
+  const client = await system.sse({ execution_id: execution }, { 'last-event-id': ids[2] ?? '' });
+  await client.end();
+  t.is(client.status, 200);
+  t.deepEqual(kinds(client), ['ready', 'done']);
+});
+
+test('204 before the terminal change with control_events=false: there is no done to miss', async (t) => {
+  const { execution, ids } = await over();
+  const plain = { execution_id: execution, control_events: 'false' };
+  const last = await system.sse(plain, { 'last-event-id': ids[2] ?? '' });
+  t.is((await last.end()).status, 204);
+  const left = await system.sse(plain, { 'last-event-id': ids[1] ?? '' });
+  await left.end();
+  t.is(left.status, 200);
+  t.deepEqual(left.paths, ['c.txt']);
+  const filtered = await system.sse({ ...plain, extension: 'md' }, { 'last-event-id': ids[0] ?? '' });
+  t.is((await filtered.end()).status, 204);
+});
+
+test('not 204 without a cursor, with a nil or malformed one, or with latest', async (t) => {
+  const { execution } = await over();
+  for (const cursor of ['', nilId, 'earliest', 'latest', 'nonsense']) {
+    const client = await system.sse({ execution_id: execution, ...(cursor === '' ? {} : { last_event_id: cursor }) });
+    await client.end();
+    t.is(client.status, 200, cursor);
+    t.is(client.received.at(-1)?.event, 'done', cursor);
+    t.is(client.eventCount, cursor === nilId || cursor === 'earliest' ? 3 : 0, cursor);
+  }
+});
+
+test('not 204 when events came after the end', async (t) => {
+  const { execution, done } = await over();
+  await system.publish(eventAt(execution, 'late'));
+  const client = await system.sse({ execution_id: execution }, { 'last-event-id': done });
+  await client.end();
+  t.deepEqual(kinds(client), ['ready', event, 'done']);
+});
+
+test('not 204 with keep_open, nor while one of the executions goes on', async (t) => {
+  const { execution, done } = await over();
+  const other = await running();
+  const open = await system.sse({ execution_id: execution, keep_open: 'true' }, { 'last-event-id': done });
+  const set = await system.sse({ execution_id: [execution, other] }, { 'last-event-id': done });
+  t.is(open.status, 200);
+  t.is(set.status, 200);
+  await Promise.all([open.first('ready'), set.first('ready')]);
+  t.is(set.only('done').length, 0);
+  open.cut();
+  set.cut();
+});
+
+test('404 names every unknown value, verified against the bus', async (t) => {
+  const execution = await running();
+  const unknown = newExecution();
+  const client = await system.sse({ execution_id: [execution, unknown, 'nightly-7'] }, { 'x-request-id': 'r-1' });
+  await client.end();
+  t.is(client.status, 404);
+  const { timestamp, ...rest } = client.body;
+  t.deepEqual(rest, {
+    detail: `Execution not found: ${unknown}, nightly-7`,
+    error_code: 'EXECUTION_NOT_FOUND',
+    correlation_id: 'r-1',
+  });
+  t.false(Number.isNaN(Date.parse(String(timestamp))));
+  t.is(client.headers['x-request-id'], 'r-1');
+});
+
+test('422 comes before 404', async (t) => {
+  const client = await system.sse({ execution_id: 'nightly-8', timeout: '0' });
+  t.is((await client.end()).status, 422);
+});
+
+test('known once any event or status change named it; a tag once something has it', async (t) => {
+  const named = newExecution();
+  await system.publish(eventAt(named, 'a'));
+  const client = await system.sse({ execution_id: named });
+  t.deepEqual((await client.first('ready')).data['executions'], [{ execution_id: named, status: 'running' }]);
+  client.cut();
+  const pending = newExecution();
+  const tag = newTag();
+  await system.put(pending, { tags: [tag] });
+  const tagged = await system.sse({ execution_id: tag });
+  const [listed] = (await tagged.first('ready')).data['executions'] as Record<string, unknown>[];
+  t.is(listed?.['execution_id'], pending);
+  tagged.cut();
+});
+
+// The write is held until the upstream has passed it: without that every second of these would be a 404.
+test('PUT, then subscribe at once, on any shard, 200 times', async (t) => {
+  for (let round = 0; round < 200; round += 1) {
+    const execution = newExecution();
+    const tag = newTag();
+    await system.put(execution, { status: 'running', tags: [tag] });
+    const client = await system.sse({ execution_id: round % 2 === 0 ? execution : tag });
+    if (client.status !== 200) t.fail(`round ${round}: ${client.status}`);
+    client.cut();
+  }
+  t.pass();
+});
+
+test('subscribing after the last_event_id of a PUT misses nothing', async (t) => {
+  const execution = newExecution();
+  const put = await system.put(execution, { status: 'running' });
+  await system.publish(eventAt(execution, 'a'));
+  const client = await system.sse({ execution_id: execution, last_event_id: String(put.body['last_event_id']) });
+  await client.count(1);
+  t.deepEqual(client.paths, ['a']);
+  t.is(client.only('gap').length, 0);
+  client.cut();
+});
+
+test('a terminal status is final: another is 409, the same again is fine and changes nothing', async (t) => {
+  const execution = await running();
+  const first = await system.put(execution, { status: 'failed', reason: 'disk' });
+  t.is(first.status, 200);
+  for (const status of ['running', 'completed', 'pending', 'cancelled']) {
+    const { status: code, body } = await system.put(execution, { status });
+    t.is(code, 409, status);
+    t.is(body['error_code'], 'EXECUTION_TERMINAL');
+    t.deepEqual(Object.keys(body), ['detail', 'error_code', 'correlation_id', 'timestamp']);
+  }
+  const again = await system.put(execution, { status: 'failed' });
+  t.is(again.status, 200);
+  t.is(again.body['changed_at'], first.body['changed_at']);
+  t.is(again.body['reason'], 'disk');
+});
+
+test('from any other status to any status', async (t) => {
+  const execution = newExecution();
+  for (const status of ['pending', 'running', 'pending', 'running', 'running', 'cancelled']) {
+    const { status: code, body } = await system.put(execution, { status });
+    t.is(code, 200);
+    t.is(body['status'], status);
+  }
+});
+
+test('tags are only added, after the end too', async (t) => {
+  const [first, second, third] = [newTag(), newTag(), newTag()];
+  const execution = await running([second]);
+  await system.put(execution, { tags: [first, second] });
+  await system.put(execution, { status: 'completed' });
+  const { status, body } = await system.put(execution, { tags: [third] });
+  t.is(status, 200);
+  t.deepEqual([...(body['tags'] as string[])].sort(), [first, second, third].sort());
+  t.is(body['status'], 'completed');
+});
