@@ -16,6 +16,8 @@ export interface CatchUpHost {
   send(session: Session, bytes: Buffer, frames: number, end: Cursor): boolean;
   /** A `deciding` session is owed something: open it. Answers false when it parked or ended. */
   owed(session: Session): boolean;
+  /** Runs a step of one session; what it throws is contained to it. */
+  contain(session: Session, step: (session: Session) => void): void;
   /** It stands at the target. */
   caughtUp(session: Session): void;
   /** Part of what it was owed is gone; its cursor stands where it goes on. */
@@ -74,9 +76,9 @@ export class CatchUp {
   }
 
   /** One step at once, for a session that has just joined and most likely has nothing to catch up with. */
-  stepNow(session: Session): void {
+  readonly stepNow = (session: Session): void => {
     if (this.#reads(session)) this.#step(session);
-  }
+  };
 
   /** A block of history has come: each session that asked for it takes what its filter lets through. */
   onHistory(ticket: number, outcome: HistoryOutcome): void {
@@ -85,13 +87,15 @@ export class CatchUp {
     const key = this.#ticketKeys.get(ticket);
     this.#ticketKeys.delete(ticket);
     if (key !== undefined) this.#tickets.delete(key);
-    for (const session of sessions) {
-      if (session.historyTicket !== ticket) continue;
-      session.historyTicket = 0;
-      if (!this.#reads(session)) continue;
+    const take = (session: Session): void => {
       if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
       else this.#tooOld(session, outcome);
       if (this.#reads(session)) this.enqueue(session);
+    };
+    for (const session of sessions) {
+      if (session.historyTicket !== ticket) continue;
+      session.historyTicket = 0;
+      if (this.#reads(session)) this.#with.host.contain(session, take);
     }
   }
 
@@ -125,7 +129,7 @@ export class CatchUp {
     const steps = Math.min(this.#queue.length, catchUpStepsPerTurn);
     for (const session of this.#queue.splice(0, steps)) {
       session.queued = false;
-      if (this.#reads(session)) this.#step(session);
+      this.#with.host.contain(session, this.stepNow);
     }
     this.#shared.clear();
     if (this.#queue.length > 0) this.#schedule();

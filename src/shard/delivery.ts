@@ -28,18 +28,28 @@ export function park(session: Session, at: Cursor, groups: GroupTable, nowMs: nu
   session.advance('blocked');
 }
 
+export interface DeliveryDependencies {
+  readonly groups: GroupTable;
+  readonly observer: ShardObserver;
+  readonly clock: Clock;
+  /** The write to one session threw; it has to leave its group. */
+  readonly failed: (session: Session, fault: unknown) => void;
+}
+
 /** Hands the frames that a group collected in one batch to its live members: bytes put together once, then one corked write per member and slice. */
 export class Delivery {
   readonly #groups: GroupTable;
   readonly #observer: ShardObserver;
   readonly #clock: Clock;
+  readonly #failed: (session: Session, fault: unknown) => void;
   readonly #assembly = Buffer.allocUnsafeSlow(scratchBytes + windowRecordBytesMax);
   readonly #slices: Slice[] = [];
 
-  constructor(groups: GroupTable, observer: ShardObserver, clock: Clock) {
-    this.#groups = groups;
-    this.#observer = observer;
-    this.#clock = clock;
+  constructor(dependencies: DeliveryDependencies) {
+    this.#groups = dependencies.groups;
+    this.#observer = dependencies.observer;
+    this.#clock = dependencies.clock;
+    this.#failed = dependencies.failed;
   }
 
   /**
@@ -53,10 +63,15 @@ export class Delivery {
     group.frames.length = 0;
     const nowMs = this.#clock.monotonicMs();
     const members = group.members;
-    // Backwards: a member that parks is replaced by the last one, which has had its turn.
+    // Backwards: a member that parks or fails is replaced by the last one, which has had its turn.
     for (let index = members.length - 1; index >= 0; index -= 1) {
       const session = members[index];
-      if (session !== undefined) this.#write(session, count, nowMs);
+      if (session === undefined) continue;
+      try {
+        this.#write(session, count, nowMs);
+      } catch (fault) {
+        this.#failed(session, fault);
+      }
     }
   }
 

@@ -47,7 +47,7 @@ export class Drain {
 
   /**
    * Applies every record up to `to`, beginning at `from` if the position lies before it: nothing that this shard watches lies between.
-   * `lapped`: the window has moved past the position, which stays where it was.
+   * `lapped`: the window has moved past the position, which stays where it was. So it does when a record throws.
    */
   run(from: WindowMark, to: Position): 'drained' | 'lapped' {
     const { position } = this;
@@ -60,7 +60,7 @@ export class Drain {
       const copy = this.#with.window.copy(base, to.offset, this.#scratch);
       if (copy.kind === 'overtaken') return 'lapped';
       this.#view.attach(this.#scratch, copy.bytes);
-      this.#walk(base);
+      this.#walkWhole(base);
       assert(position.offset > base, 'a copy of the window must hold a whole record');
       this.#deliver(base);
     }
@@ -73,6 +73,19 @@ export class Drain {
     const over = this.#over;
     if (over.length > 0) this.#over = [];
     return over;
+  }
+
+  /** A record that throws leaves nothing behind: no frame noted for a batch that is not delivered, no position that was not reached. */
+  #walkWhole(base: number): void {
+    const before = { ...this.position };
+    try {
+      this.#walk(base);
+    } catch (fault) {
+      copyCursor(before, this.position);
+      for (const group of this.#touched) group.frames.length = 0;
+      this.#touched.length = 0;
+      throw fault;
+    }
   }
 
   #walk(base: number): void {

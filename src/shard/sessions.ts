@@ -18,6 +18,7 @@ export interface SessionsDependencies {
   readonly random: () => number;
   /** The shard's drain position: the cursor of every live session. */
   readonly position: () => Cursor;
+  readonly onFault: (what: string, fault: unknown) => void;
   /** A session is closed, however that came about; called once for each. */
   readonly onClosed: (session: Session) => void;
 }
@@ -86,19 +87,22 @@ export class Sessions {
   drained(session: Session): void {
     session.blockedSinceMs = 0;
     session.advance('drained');
-    if (session.gap !== null && session.cursor !== null) {
-      for (const frame of this.#takeGap(session)) this.#settle(session, session.socket.write(frame));
-      return;
-    }
-    this.heartbeat(session);
+    const frames = session.cursor === null ? [] : this.#takeGap(session);
+    // A gap that is only counted writes nothing, and then uWebSockets.js would not empty its buffer.
+    if (frames.length === 0) this.heartbeat(session);
+    for (const frame of frames) this.#settle(session, session.socket.write(frame));
   }
 
   /** From the shard's position on it stands in the index; or it ends, if nothing more can come. */
   caughtUp(session: Session): void {
     if (session.state === 'deciding') {
-      session.socket.refuse({ kind: 'no-content' });
-      this.close(session, 'no_content');
-      return;
+      if (this.complete(session)) {
+        session.socket.refuse({ kind: 'no-content' });
+        this.close(session, 'no_content');
+        return;
+      }
+      // A tag has got an execution that runs while this was being decided.
+      if (!this.begin(session, 'owed')) return;
     }
     session.fromEarliest = false;
     if (this.complete(session)) {
@@ -144,9 +148,24 @@ export class Sessions {
 
   /** The client has gone, or is cut off. */
   disconnect(session: Session, reason: DisconnectReason): void {
+    if (session.state === 'closed') return;
     this.#with.observer.disconnected(reason);
-    if (reason !== 'client') session.socket.abort();
     this.#forget(session, reason === 'client' ? 'gone' : 'ended');
+    if (reason !== 'client') session.socket.abort();
+  }
+
+  /** Runs a step of one stream. What it throws costs that stream, and no other that has its turn after it. */
+  contain(session: Session, step: (session: Session) => void): void {
+    try {
+      step(session);
+    } catch (fault) {
+      this.failed(session, fault);
+    }
+  }
+
+  failed(session: Session, fault: unknown): void {
+    this.#with.onFault('stream', fault);
+    this.disconnect(session, 'failure');
   }
 
   #forget(session: Session, event: 'ended' | 'gone'): void {

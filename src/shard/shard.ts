@@ -58,7 +58,10 @@ export class Shard implements StreamDoor {
     this.#with = dependencies;
     const { window, clock, observer, random } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
-    const delivery = new Delivery(this.#groups, observer, clock);
+    const failed = (session: Session, fault: unknown): void => {
+      this.#sessions.failed(session, fault);
+    };
+    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed });
     this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
@@ -71,6 +74,7 @@ export class Shard implements StreamDoor {
       clock,
       random,
       position,
+      onFault: dependencies.onFault,
       onClosed,
     });
     this.#catchUp = new CatchUp({ window, watch: this.#watch, clock, host: this.#catchUpHost() });
@@ -182,6 +186,12 @@ export class Shard implements StreamDoor {
     this.#drainTo(message.from, message.at);
     const session = this.#sessions.byKey.get(message.session);
     if (session === undefined) return;
+    this.#sessions.contain(session, () => {
+      this.#admit(session, message);
+    });
+  }
+
+  #admit(session: Session, message: Joined): void {
     this.#answered(session);
     for (const value of message.values) this.#watch.resolve(value);
     for (const watched of session.group.values) watched.streams.add(session);
@@ -228,7 +238,7 @@ export class Shard implements StreamDoor {
 
   #drainTo(from: WindowMark, to: Position): void {
     if (this.#lapped) return;
-    if (this.#drain.run(from, to) === 'lapped') {
+    if (this.#runDrain(from, to) === 'lapped') {
       this.#lapped = true;
       this.#report({ kind: 'lapped' });
       return;
@@ -236,11 +246,24 @@ export class Shard implements StreamDoor {
     // The end of a stream is decided after a whole drain, at the position it ended at.
     for (const watched of this.#drain.takeOver()) {
       for (const session of watched.streams) {
-        if (session.state === 'live' && this.#sessions.complete(session))
-          this.#sessions.end(session, 'executions_terminal');
+        if (session.state === 'live') this.#sessions.contain(session, this.#endIfComplete);
       }
     }
   }
+
+  /** A record that throws would throw each time, and the next drain would begin behind it: as if lapped, a new view goes on without a loss. */
+  #runDrain(from: WindowMark, to: Position): 'drained' | 'lapped' {
+    try {
+      return this.#drain.run(from, to);
+    } catch (fault) {
+      this.#with.onFault('drain', fault);
+      return 'lapped';
+    }
+  }
+
+  readonly #endIfComplete = (session: Session): void => {
+    if (this.#sessions.complete(session)) this.#sessions.end(session, 'executions_terminal');
+  };
 
   /** A new view of the journal: every value anew, exact as of `at`. Without a gap each stream goes on from where it was. */
   #resync(message: Extract<ShardMessage, { kind: 'resync' }>): void {
@@ -254,14 +277,15 @@ export class Shard implements StreamDoor {
     this.#catchUp.reset();
     this.#drain.takeOver();
     copyCursor(cursorAt(message.at, message.at.offset), this.#drain.position);
-    for (const value of message.values) this.#watch.resolve(value, true);
-    for (const session of this.#sessions.byKey.values()) {
-      if (session.cursor === null) continue;
+    this.#watch.restart(message.values);
+    const move = (session: Session): void => {
+      if (session.cursor === null) return;
       this.#catchUp.forget(session);
       if (message.gap === null) session.cursor.offset = -1;
       else this.#moveWithGap(session, session.cursor, message.gap);
       if (session.state === 'catching-up' || session.state === 'deciding') this.#catchUp.enqueue(session);
-    }
+    };
+    for (const session of this.#sessions.byKey.values()) this.#sessions.contain(session, move);
   }
 
   #moveWithGap(session: Session, cursor: Cursor, gap: ViewGap): void {
@@ -275,14 +299,15 @@ export class Shard implements StreamDoor {
   #shutdown(): void {
     this.#shuttingDown = true;
     const streams = this.#sessions.byKey.size;
-    for (const session of [...this.#sessions.byKey.values()]) {
+    const end = (session: Session): void => {
       if (session.open) {
         this.#sessions.end(session, 'shutdown');
       } else {
         session.socket.refuse({ kind: 'shutting-down' });
         this.#sessions.close(session, 'refused');
       }
-    }
+    };
+    for (const session of [...this.#sessions.byKey.values()]) this.#sessions.contain(session, end);
     this.#report({ kind: 'drained', streams });
   }
 
@@ -294,6 +319,9 @@ export class Shard implements StreamDoor {
       },
       send: (session, bytes, frames, end) => this.#sessions.send(session, bytes, frames, end),
       owed: (session) => this.#open(session, 'owed'),
+      contain: (session, step) => {
+        this.#sessions.contain(session, step);
+      },
       caughtUp: (session) => {
         this.#sessions.caughtUp(session);
       },

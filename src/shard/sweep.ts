@@ -10,7 +10,10 @@ export const sweepPeriodMs = 250;
  * a parked response alive, and the 60 s clock. Cost: a few comparisons a session (10,000 sessions: about 0.1 ms).
  */
 export function sweep(sessions: Sessions, nowMs: number, decide: (session: Session) => void): void {
-  for (const session of sessions.byKey.values()) sweepOne(sessions, session, nowMs, decide);
+  const step = (session: Session): void => {
+    sweepOne(sessions, session, nowMs, decide);
+  };
+  for (const session of sessions.byKey.values()) sessions.contain(session, step);
 }
 
 function sweepOne(sessions: Sessions, session: Session, nowMs: number, decide: (session: Session) => void): void {

@@ -1,0 +1,185 @@
+import test from 'ava';
+import { sessionWriteBytesMax } from '../../src/core/limits.ts';
+import { executionOf, ShardHarness } from '../support/shard-harness.ts';
+
+const a = executionOf(1);
+
+function numbers(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}.md`);
+}
+
+/** Events of about 4 KiB: a slice holds a dozen. */
+function append(harness: ShardHarness, from: number, to: number): void {
+  for (const path of numbers(from, to)) harness.event(a, path, { uri: 'u'.repeat(4_000) });
+}
+
+// A write that was buffered was taken: to send it again would be a duplicate, to skip the rest of the batch a loss.
+test('a stream that parks in the middle of a batch goes on exactly behind the slice that it took', (t) => {
+  for (let room = 0; room < 4; room += 1) {
+    const harness = new ShardHarness();
+    harness.change(a, 'running');
+    const slow = harness.join({ values: [a] });
+    const quick = harness.join({ values: [a] });
+    append(harness, 1, 50);
+    slow.socket.fill(room);
+    harness.drain();
+    t.deepEqual(quick.socket.paths, numbers(1, 50), 'the one beside it is not held up');
+    t.true(slow.socket.blocked);
+    const taken = slow.socket.paths.length;
+    t.true(taken > 0 && taken < 50, `${taken} of 50 with room for ${room}`);
+    t.true(Math.max(...slow.socket.writes.map((text) => text.length)) <= sessionWriteBytesMax);
+    append(harness, 51, 60);
+    harness.drain();
+    harness.clock.settle();
+    t.is(slow.socket.paths.length, taken, 'nothing is handed to a parked stream');
+    t.is(slow.socket.writesWhileBlocked, 0);
+    slow.drain();
+    harness.clock.settle();
+    t.deepEqual(slow.socket.paths, numbers(1, 60));
+    append(harness, 61, 62);
+    harness.drain();
+    t.deepEqual(slow.socket.paths, numbers(1, 62), 'and is live again');
+    t.is(harness.seen.parked, 1);
+    harness.close();
+  }
+});
+
+test('a stream that takes one write at a time gets everything once, in order, with a write at each drain', (t) => {
+  const harness = new ShardHarness();
+  const start = harness.change(a, 'running');
+  append(harness, 1, 60);
+  const client = harness.connect({ values: [a] });
+  client.socket.fill();
+  harness.handle([harness.joined(client, { start })]);
+  harness.clock.settle();
+  t.deepEqual(client.socket.names, ['ready'], 'ready was buffered: it parks before the first event');
+  for (let drains = 0; client.socket.paths.length < 60 && drains < 50; drains += 1) {
+    const before = client.socket.writes.length;
+    client.drain(1);
+    harness.clock.settle();
+    t.true(client.socket.writes.length > before, 'uWebSockets.js empties its buffer only when something is written');
+    t.is(client.socket.writesWhileBlocked, 0);
+  }
+  t.deepEqual(client.socket.paths, numbers(1, 60));
+  harness.close();
+});
+
+test('the window laps a parked stream: history, then the window, then live, with no gap and no duplicate at the seams', (t) => {
+  for (const blockBytes of [8_000, 60_000, 262_144]) {
+    const harness = new ShardHarness(90_000);
+    harness.change(a, 'running');
+    const client = harness.join({ values: [a] });
+    client.socket.fill();
+    append(harness, 1, 3);
+    harness.drain();
+    append(harness, 4, 15);
+    harness.drain();
+    harness.lap();
+    append(harness, 16, 25);
+    harness.drain();
+    client.drain();
+    harness.clock.settle();
+    // While the block is on its way the journal goes on.
+    const report = harness.take('read-history');
+    if (report === null) throw new TypeError('it must ask for history');
+    t.deepEqual(report.executionIds, [a]);
+    append(harness, 26, 27);
+    harness.drain();
+    harness.handle([{ kind: 'history', ticket: report.ticket, outcome: harness.block(report, blockBytes) }]);
+    harness.clock.settle();
+    harness.serveHistory(blockBytes);
+    append(harness, 28, 29);
+    harness.drain();
+    t.deepEqual(client.socket.paths, numbers(1, 29), `blocks of ${blockBytes}`);
+    t.deepEqual(harness.seen.gaps, []);
+    harness.close();
+  }
+});
+
+test('a block that arrives after its stream has parked or gone is not written', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 5);
+  harness.lap();
+  const parks = harness.join({ values: [a] }, { start });
+  const leaves = harness.join({ values: [a] }, { start });
+  const report = harness.take('read-history');
+  if (report === null) throw new TypeError('it must ask for history');
+  t.is(harness.take('read-history'), null, 'two that want the same share one request');
+  parks.socket.fill();
+  harness.clock.advance(15_250);
+  t.true(parks.socket.blocked, 'a heartbeat parked it');
+  leaves.events.onClosed();
+  harness.handle([{ kind: 'history', ticket: report.ticket, outcome: harness.block(report) }]);
+  harness.clock.settle();
+  t.deepEqual(parks.socket.paths, []);
+  t.deepEqual(leaves.socket.paths, []);
+  parks.drain();
+  harness.clock.settle();
+  t.is(harness.serveHistory(), 1, 'the block was dropped, so it is asked for again');
+  t.deepEqual(parks.socket.paths, numbers(1, 5));
+  t.deepEqual(harness.faults, []);
+  harness.close();
+});
+
+test('a drain that comes before the block leaves one request, and the block is still taken', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 5);
+  harness.lap();
+  const client = harness.join({ values: [a] }, { start });
+  const report = harness.take('read-history');
+  if (report === null) throw new TypeError('it must ask for history');
+  client.socket.fill();
+  harness.clock.advance(15_250);
+  client.drain();
+  harness.clock.settle();
+  t.is(harness.take('read-history'), null);
+  harness.handle([{ kind: 'history', ticket: report.ticket, outcome: harness.block(report) }]);
+  harness.clock.settle();
+  t.deepEqual(client.socket.paths, numbers(1, 5));
+  harness.close();
+});
+
+test('history that retention has taken is said as a gap, in its place, and the stream goes on behind it', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 5);
+  harness.lap();
+  const outcome = { kind: 'too-old', resumeAfter: harness.at(4), oldestAvailable: harness.at(5).id } as const;
+  const client = harness.join({ values: [a] }, { start });
+  const ticket = harness.take('read-history')?.ticket ?? 0;
+  harness.handle([{ kind: 'history', ticket, outcome }]);
+  harness.clock.settle();
+  harness.serveHistory();
+  t.deepEqual(client.socket.names.slice(0, 2), ['ready', 'gap']);
+  const gap = client.socket.only('gap')[0];
+  t.is(gap?.id, harness.at(4).id, 'a cut right behind the gap resumes where the stream goes on');
+  t.like(gap?.data, { reason: 'overtaken', requested: harness.at(start).id, oldest_available: harness.at(5).id });
+  t.deepEqual(client.socket.paths, numbers(4, 5));
+  // For `earliest` it is what was asked for.
+  const earliest = harness.join({ values: [a], cursor: { kind: 'earliest' } }, { start, fromEarliest: true });
+  const second = harness.take('read-history')?.ticket ?? 0;
+  harness.handle([{ kind: 'history', ticket: second, outcome }]);
+  harness.clock.settle();
+  harness.serveHistory();
+  t.deepEqual(earliest.socket.only('gap'), []);
+  t.deepEqual(earliest.socket.paths, numbers(4, 5));
+  harness.close();
+});
+
+test('done waits for a parked stream, and says the position that it reached', (t) => {
+  const harness = new ShardHarness();
+  harness.change(a, 'running');
+  const client = harness.join({ values: [a] });
+  append(harness, 1, 40);
+  client.socket.fill();
+  const last = harness.change(a, 'completed');
+  harness.drain();
+  t.false(client.socket.ended);
+  client.drain();
+  harness.clock.settle();
+  t.deepEqual(client.socket.paths, numbers(1, 40));
+  t.is(client.socket.only('done')[0]?.id, harness.at(last).id);
+  harness.close();
+});
