@@ -41,6 +41,7 @@ export interface ShardMetrics {
 
 interface Counts {
   readonly deliveries: Tally;
+  readonly writes: Tally;
   readonly bytes: Tally;
   readonly parks: Tally;
   readonly failures: Tally;
@@ -58,6 +59,7 @@ function makeCounts(registry: Registry, shard: number): Counts {
   const labels = { shard: String(shard) };
   return {
     deliveries: new Tally(named('deliveries_total', 'Frames written to sockets.')),
+    writes: new Tally(named('writes_total', 'Writes that carried those frames; the quotient is the size of a batch.')),
     bytes: new Tally(named('delivered_bytes_total', 'Bytes written to streams.')),
     parks: new Tally(named('parks_total', 'Times a stream was parked because its client was slow.')),
     failures: new Tally(named('request_failures_total', 'Requests that failed on a defect of our own.')),
@@ -98,6 +100,7 @@ export function shardMetrics(shard: number, probes: () => ShardProbes): ShardMet
   return {
     delivered(frames, bytes) {
       counts.deliveries.total += frames;
+      counts.writes.total += 1;
       counts.bytes.total += bytes;
     },
     latency: (milliseconds) => {

@@ -1,0 +1,4 @@
+/** A bench could not be run, or its run is void. */
+export class BenchError extends Error {
+  override readonly name = 'BenchError';
+}

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../../src/core/clock.ts';
+import { createBusClient } from '../../src/wire/bus-client.ts';
+import { type Figure, figure } from '../harness.ts';
+import { projectFile } from '../project-file.ts';
+import { feedPaced, feedSaturated } from './feed.ts';
+import { compileLoadClient, type LoadOptions, type LoadReport, percentileMs, startLoad } from './load-client.ts';
+import { reportPath } from './path-report.ts';
+import { pinSelf, serverCore, worldCore } from './pinning.ts';
+import { type ServerProcess, startBus, startRouter, startServer, withDirectory } from './server-process.ts';
+
+/**
+ * Topology fan-out: one publisher → bus → router → N streams of one execution, against the bare uWebSockets.js loop, alternating.
+ *
+ *   saturated   `ahead` batches of `batch` events are under way at any time; the router gathers as many into a write as it likes, and the bare loop then
+ *               writes as many at a time
+ *   paced       `rate` events a second, one by one, latency from the time each was due
+ */
+interface Run {
+  readonly peer: 'rivulet' | 'bare';
+  readonly deliveriesPerSecond: number;
+  readonly deliveriesPerCpuSecond: number;
+  readonly eventsPerWrite: number;
+  readonly parks: number;
+  readonly serverCpuShare: number;
+  readonly clientCpuShare: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+}
+
+const { values } = parseArgs({
+  options: {
+    mode: { type: 'string', default: 'saturated' },
+    streams: { type: 'string', default: '1000' },
+    batch: { type: 'string', default: '8' },
+    ahead: { type: 'string', default: '3' },
+    rate: { type: 'string', default: '50' },
+    events: { type: 'string', default: '' },
+    runs: { type: 'string', default: '5' },
+    'load-processes': { type: 'string', default: '1' },
+    name: { type: 'string', default: '' },
+    'router-arg': { type: 'string', multiple: true, default: [] },
+  },
+});
+const mode = values.mode === 'paced' ? 'paced' : 'saturated';
+const streams = Number(values.streams);
+const batch = Number(values.batch);
+const rate = Number(values.rate);
+const events = values.events === '' ? (mode === 'paced' ? rate * 10 : 1_000 + batch * 250) : Number(values.events);
+const secondsMax = 120;
+const address = (server: ServerProcess): string => server.ready['grpc'] ?? '';
+
+interface Counts {
+  readonly cpuSeconds: number;
+  readonly writes: number;
+  readonly parks: number;
+}
+
+async function countsOf(server: ServerProcess, peer: Run['peer']): Promise<Counts> {
+  const counter = (name: string): Promise<number> => (peer === 'bare' ? Promise.resolve(0) : server.counter(name));
+  const [writes, parks] = [await counter('rivulet_writes_total'), await counter('rivulet_parks_total')];
+  return { cpuSeconds: server.cpuSeconds(), writes, parks };
+}
+
+function runOf(peer: Run['peer'], report: LoadReport, before: Counts, after: Counts, wallSeconds: number, bareEventsPerWrite: number): Run {
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
+  return {
+    peer,
+    deliveriesPerSecond: report.frames / report.seconds,
+    deliveriesPerCpuSecond: report.frames / cpuSeconds,
+    eventsPerWrite: peer === 'bare' ? bareEventsPerWrite : report.frames / (after.writes - before.writes),
+    parks: after.parks - before.parks,
+    serverCpuShare: cpuSeconds / wallSeconds,
+    clientCpuShare: report.cpuSeconds / wallSeconds,
+    p50Ms: percentileMs(report, 0.5),
+    p99Ms: percentileMs(report, 0.99),
+    p999Ms: percentileMs(report, 0.999),
+    maxMs: report.latencyMaxUs / 1_000,
+  };
+}
+
+const load = (server: ServerProcess, target: string, onProgress: (events: number) => void): LoadOptions => ({
+  port: server.port,
+  target,
+  streams,
+  events,
+  secondsMax,
+  processes: Number(values['load-processes']),
+  onProgress,
+});
+
+async function runRivulet(bus: ServerProcess, router: ServerProcess): Promise<Run> {
+  const client = createBusClient(address(bus), { clock: systemClock });
+  const executionId = randomUUID();
+  const feed = { client, executionId, events };
+  try {
+    // Known before anybody asks for it.
+    await client.publish({ entries: [{ change: { execution_id: executionId, status: 2, tags: [] } }] });
+    const pump = feedSaturated(feed, { perBatch: batch, ahead: Number(values.ahead) });
+    const target = `/api/v1/storage/events?execution_id=${executionId}&timeout=3600`;
+    const running = startLoad(load(router, target, mode === 'saturated' ? pump.onReceived : () => undefined));
+    await running.ready;
+    const before = await countsOf(router, 'rivulet');
+    const startMs = systemClock.monotonicMs();
+    if (mode === 'saturated') pump.start();
+    else await feedPaced(feed, rate);
+    const report = await Promise.race([running.done, pump.failed]);
+    const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
+    return runOf('rivulet', report, before, await countsOf(router, 'rivulet'), wallSeconds, 0);
+  } finally {
+    client.close();
+  }
+}
+
+async function runBare(bare: ServerProcess, eventsPerWrite: number): Promise<Run> {
+  const running = startLoad(load(bare, '/', () => undefined));
+  await running.ready;
+  const before = await countsOf(bare, 'bare');
+  const startMs = systemClock.monotonicMs();
+  bare.send(mode === 'saturated' ? `saturated ${events} ${eventsPerWrite}` : `paced ${events} ${rate}`);
+  const report = await running.done;
+  const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
+  return runOf('bare', report, before, await countsOf(bare, 'bare'), wallSeconds, mode === 'paced' ? 1 : eventsPerWrite);
+}
+
+function shown(run: Run): void {
+  const round = (value: number): string => value.toFixed(2);
+  process.stdout.write(
+    `  ${run.peer.padEnd(8)} ${Math.round(run.deliveriesPerSecond)}/s  ${Math.round(run.deliveriesPerCpuSecond)}/cpu-s  ${round(run.eventsPerWrite)} ev/write  parks ${run.parks}  cpu server ${round(run.serverCpuShare)} client ${round(run.clientCpuShare)}  p50 ${round(run.p50Ms)} p99 ${round(run.p99Ms)} p99.9 ${round(run.p999Ms)} max ${round(run.maxMs)} ms\n`,
+  );
+}
+
+function figuresOf(runs: readonly Run[]): Figure[] {
+  const of = (peer: Run['peer'], read: (run: Run) => number): number[] => runs.filter((run) => run.peer === peer).map(read);
+  const both = (name: string, unit: string, read: (run: Run) => number): Figure[] =>
+    (['rivulet', 'bare'] as const).map((peer) => figure(`${name}, ${peer}`, unit, of(peer, read)));
+  if (mode === 'paced') {
+    return [
+      ...both('p50', 'ms', (run) => run.p50Ms),
+      ...both('p99', 'ms', (run) => run.p99Ms),
+      ...both('p99.9', 'ms', (run) => run.p999Ms),
+      ...both('server CPU', 'cores', (run) => run.serverCpuShare),
+    ];
+  }
+  const bare = runs.filter((run) => run.peer === 'bare');
+  const ratio = (read: (run: Run) => number): number[] =>
+    of('rivulet', read).map((value, index) => value / read(bare[index] ?? (runs[0] as Run)));
+  return [
+    ...both('deliveries', 'per second', (run) => run.deliveriesPerSecond),
+    ...both('deliveries', 'per server CPU second', (run) => run.deliveriesPerCpuSecond),
+    figure('events a write', '', of('rivulet', (run) => run.eventsPerWrite)),
+    figure('ratio to bare, by time', '', ratio((run) => run.deliveriesPerSecond)),
+    figure('ratio to bare, by server CPU', '', ratio((run) => run.deliveriesPerCpuSecond)),
+    figure('load client CPU, at most', 'cores', [Math.max(...runs.map((run) => run.clientCpuShare))]),
+  ];
+}
+
+pinSelf();
+compileLoadClient();
+await withDirectory(async (directory) => {
+  const bus = await startBus(worldCore, directory);
+  const router = await startRouter(serverCore, bus, values['router-arg']);
+  const bare = await startServer(serverCore, 'build/bench/path/bare-uws.js', []);
+  const runs: Run[] = [];
+  try {
+    process.stdout.write(`fan-out ${mode}: ${streams} streams, ${events} events, from ${projectFile('')}\n`);
+    for (let run = 0; run <= Number(values.runs); run += 1) {
+      const rivulet = await runRivulet(bus, router);
+      const peer = await runBare(bare, rivulet.eventsPerWrite);
+      shown(rivulet);
+      shown(peer);
+      // The first pair warms both up.
+      if (run > 0) runs.push(rivulet, peer);
+    }
+  } finally {
+    for (const server of [bare, router, bus]) await server.stop();
+  }
+  const name = values.name === '' ? (mode === 'paced' ? `fanout-paced-${rate}` : `fanout-saturated-${batch}`) : values.name;
+  reportPath(name, figuresOf(runs), runs);
+});

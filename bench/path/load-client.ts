@@ -1,0 +1,146 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { projectFile } from '../project-file.ts';
+import { BenchError } from './bench-error.ts';
+import { pinned, worldCore } from './pinning.ts';
+
+/** What the load client (load.c) saw. */
+export interface LoadReport {
+  /** Storage events received, all streams. */
+  readonly frames: number;
+  readonly owed: number;
+  readonly bytes: number;
+  readonly reads: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly broken: number;
+  /** Streams that had every event. */
+  readonly complete: number;
+  /** From the first event on any stream to the last on the last. */
+  readonly seconds: number;
+  /** From the first connect to the last `ready`. */
+  readonly connectMs: number;
+  readonly cpuSeconds: number;
+  readonly latencyMaxUs: number;
+  /** Upper edge in microseconds, count; rising. */
+  readonly histogram: readonly (readonly [number, number])[];
+}
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly target: string;
+  readonly streams: number;
+  /** Storage events owed to each stream; 0: only hold the streams open. */
+  readonly events: number;
+  readonly idleSeconds?: number;
+  readonly secondsMax: number;
+  /** Split over so many processes, to see whether the client is the limit. */
+  readonly processes?: number;
+  /** n events have been received, averaged over the streams of the slowest process. */
+  readonly onProgress?: (events: number) => void;
+}
+
+export interface RunningLoad {
+  readonly ready: Promise<void>;
+  readonly done: Promise<LoadReport>;
+}
+
+const binary = projectFile('build/bench/path/load');
+
+/** Once, before the first run. Fails when there is no C compiler. */
+export function compileLoadClient(): void {
+  mkdirSync(projectFile('build/bench/path'), { recursive: true });
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, projectFile('bench/path/load.c')], { stdio: 'inherit' });
+}
+
+/** Opens the streams; `ready` once each of them has its `ready` frame. A run that lost or duplicated anything is void: `done` rejects. */
+export function startLoad(options: LoadOptions): RunningLoad {
+  const processes = options.processes ?? 1;
+  const progress: number[] = Array.from({ length: processes }, () => 0);
+  const parts = progress.map((_, index) =>
+    startOne(options, Math.floor((options.streams + index) / processes), (events) => {
+      progress[index] = events;
+      options.onProgress?.(Math.min(...progress));
+    }),
+  );
+  return {
+    ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
+    done: Promise.all(parts.map((part) => part.done)).then(merge).then(checked),
+  };
+}
+
+function startOne(options: LoadOptions, streams: number, onProgress: (events: number) => void): RunningLoad {
+  const { port, target, events, idleSeconds = 0, secondsMax } = options;
+  const words = [port, target, streams, events, idleSeconds, secondsMax].map(String);
+  const child: ChildProcess = spawn(...pinned(worldCore, binary, words), { stdio: ['ignore', 'pipe', 'inherit'] });
+  let sayReady: () => void = () => undefined;
+  let report: LoadReport | null = null;
+  const ended = new BenchError('the load client ended before it was done');
+  const done = new Promise<LoadReport>((resolve, reject) => {
+    child.once('close', () => {
+      if (report === null) reject(ended);
+      else resolve(report);
+    });
+  });
+  const ready = new Promise<void>((resolve, reject) => {
+    sayReady = resolve;
+    child.once('close', () => {
+      reject(ended);
+    });
+  });
+  if (child.stdout !== null) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const space = line.indexOf(' ');
+      if (line === 'ready') sayReady();
+      else if (line.startsWith('at ')) onProgress(Number(line.slice(space + 1)));
+      else if (line.startsWith('done ')) report = JSON.parse(line.slice(space + 1)) as LoadReport;
+    });
+  }
+  return { ready, done };
+}
+
+function merge(reports: readonly LoadReport[]): LoadReport {
+  const sum = (read: (report: LoadReport) => number): number => reports.reduce((total, report) => total + read(report), 0);
+  const most = (read: (report: LoadReport) => number): number => Math.max(...reports.map(read));
+  const buckets = new Map<number, number>();
+  for (const { histogram } of reports) {
+    for (const [top, count] of histogram) buckets.set(top, (buckets.get(top) ?? 0) + count);
+  }
+  return {
+    frames: sum((one) => one.frames),
+    owed: sum((one) => one.owed),
+    bytes: sum((one) => one.bytes),
+    reads: sum((one) => one.reads),
+    lost: sum((one) => one.lost),
+    duplicated: sum((one) => one.duplicated),
+    broken: sum((one) => one.broken),
+    complete: sum((one) => one.complete),
+    seconds: most((one) => one.seconds),
+    connectMs: most((one) => one.connectMs),
+    cpuSeconds: sum((one) => one.cpuSeconds),
+    latencyMaxUs: most((one) => one.latencyMaxUs),
+    histogram: [...buckets].sort(([one], [other]) => one - other),
+  };
+}
+
+function checked(report: LoadReport): LoadReport {
+  const { frames, owed, lost, duplicated, broken } = report;
+  if ((owed > 0 && frames !== owed) || lost > 0 || duplicated > 0 || broken > 0) {
+    throw new BenchError(
+      `void: ${frames} of ${owed} events came, ${lost} lost, ${duplicated} twice, ${broken} streams broken`,
+    );
+  }
+  return report;
+}
+
+/** The latency in milliseconds that `share` (0 to 1) of the events stayed within; never flattered, at most 0.8 % too high. */
+export function percentileMs(report: LoadReport, share: number): number {
+  const target = Math.ceil(report.frames * share);
+  let seen = 0;
+  for (const [top, count] of report.histogram) {
+    seen += count;
+    if (seen >= target) return top / 1_000;
+  }
+  return Number.NaN;
+}
