@@ -65,7 +65,14 @@ async function countsOf(server: ServerProcess, peer: Run['peer']): Promise<Count
   return { cpuSeconds: server.cpuSeconds(), writes, parks };
 }
 
-function runOf(peer: Run['peer'], report: LoadReport, before: Counts, after: Counts, wallSeconds: number, bareEventsPerWrite: number): Run {
+function runOf(
+  peer: Run['peer'],
+  report: LoadReport,
+  before: Counts,
+  after: Counts,
+  wallSeconds: number,
+  bareEventsPerWrite: number,
+): Run {
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
     peer,
@@ -123,7 +130,14 @@ async function runBare(bare: ServerProcess, eventsPerWrite: number): Promise<Run
   bare.send(mode === 'saturated' ? `saturated ${events} ${eventsPerWrite}` : `paced ${events} ${rate}`);
   const report = await running.done;
   const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
-  return runOf('bare', report, before, await countsOf(bare, 'bare'), wallSeconds, mode === 'paced' ? 1 : eventsPerWrite);
+  return runOf(
+    'bare',
+    report,
+    before,
+    await countsOf(bare, 'bare'),
+    wallSeconds,
+    mode === 'paced' ? 1 : eventsPerWrite,
+  );
 }
 
 function shown(run: Run): void {
@@ -134,7 +148,8 @@ function shown(run: Run): void {
 }
 
 function figuresOf(runs: readonly Run[]): Figure[] {
-  const of = (peer: Run['peer'], read: (run: Run) => number): number[] => runs.filter((run) => run.peer === peer).map(read);
+  const of = (peer: Run['peer'], read: (run: Run) => number): number[] =>
+    runs.filter((run) => run.peer === peer).map(read);
   const both = (name: string, unit: string, read: (run: Run) => number): Figure[] =>
     (['rivulet', 'bare'] as const).map((peer) => figure(`${name}, ${peer}`, unit, of(peer, read)));
   if (mode === 'paced') {
@@ -151,9 +166,21 @@ function figuresOf(runs: readonly Run[]): Figure[] {
   return [
     ...both('deliveries', 'per second', (run) => run.deliveriesPerSecond),
     ...both('deliveries', 'per server CPU second', (run) => run.deliveriesPerCpuSecond),
-    figure('events a write', '', of('rivulet', (run) => run.eventsPerWrite)),
-    figure('ratio to bare, by time', '', ratio((run) => run.deliveriesPerSecond)),
-    figure('ratio to bare, by server CPU', '', ratio((run) => run.deliveriesPerCpuSecond)),
+    figure(
+      'events a write',
+      '',
+      of('rivulet', (run) => run.eventsPerWrite),
+    ),
+    figure(
+      'ratio to bare, by time',
+      '',
+      ratio((run) => run.deliveriesPerSecond),
+    ),
+    figure(
+      'ratio to bare, by server CPU',
+      '',
+      ratio((run) => run.deliveriesPerCpuSecond),
+    ),
     figure('load client CPU, at most', 'cores', [Math.max(...runs.map((run) => run.clientCpuShare))]),
   ];
 }
@@ -178,6 +205,7 @@ await withDirectory(async (directory) => {
   } finally {
     for (const server of [bare, router, bus]) await server.stop();
   }
-  const name = values.name === '' ? (mode === 'paced' ? `fanout-paced-${rate}` : `fanout-saturated-${batch}`) : values.name;
+  const name =
+    values.name === '' ? (mode === 'paced' ? `fanout-paced-${rate}` : `fanout-saturated-${batch}`) : values.name;
   reportPath(name, figuresOf(runs), runs);
 });

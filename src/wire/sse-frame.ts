@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { assert } from '../core/assert.ts';
 import { storageEventType } from '../core/event.ts';
+import { escapeLineEnds } from '../core/event-json.ts';
 import { hasControl } from '../core/execution.ts';
 import { eventJsonBytesMax } from '../core/limits.ts';
 import type { RecordReader } from './record-reader.ts';
@@ -148,13 +149,6 @@ export function controlFrame(event: ControlEvent, data: object, id: string | nul
   const idLine = id === null ? '' : `id: ${id}\n`;
   const retryLine = retryMs === undefined ? '' : `retry: ${retryMs}\n`;
   return Buffer.from(`${idLine}event: ${event}\n${retryLine}data: ${json}\n\n`);
-}
-
-const lineEnds = /[\u0085\u2028\u2029]/g;
-
-/** Escapes in finished JSON what some line splitters take for a line end and JSON.stringify lets pass. */
-export function escapeLineEnds(json: string): string {
-  return json.replace(lineEnds, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function put(from: Buffer, start: number, end: number, into: Buffer, at: number): number {

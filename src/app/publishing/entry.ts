@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { eventFaults, type StorageEventInput } from '../../core/event.ts';
 import { parseUuid } from '../../core/event-id.ts';
+import { eventSizeFault } from '../../core/event-json.ts';
 import { executionStatuses, tagFault } from '../../core/execution.ts';
 import type { Fault } from '../../core/failure.ts';
-import { eventJsonBytesMax, executionTagsMax, reasonBytesMax } from '../../core/limits.ts';
+import { executionTagsMax, reasonBytesMax } from '../../core/limits.ts';
 import type { ExecutionChangeInput, PublishEntry } from '../../storage/publisher.ts';
 
 /** What the bus sets itself; taken and left out, so that lines saved from a stream can be published again. */
@@ -64,9 +65,8 @@ function readEvent(value: object): EntryReading {
   const event = shape.data as StorageEventInput;
   const faults = eventFaults(event);
   if (faults.length > 0) return { kind: 'faults', faults };
-  const bytes = Buffer.byteLength(JSON.stringify(event));
-  if (bytes > eventJsonBytesMax)
-    return one(['event'], `must be at most ${eventJsonBytesMax} bytes as JSON, is ${bytes}`);
+  const tooLarge = eventSizeFault(event);
+  if (tooLarge !== null) return one(['event'], tooLarge);
   return { kind: 'entry', entry: { kind: 'event', event } };
 }
 

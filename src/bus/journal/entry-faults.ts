@@ -1,10 +1,10 @@
 import type { JournalEntry } from '../../contract/journal.ts';
 import { eventFaults, textFault } from '../../core/event.ts';
 import { parseUuid } from '../../core/event-id.ts';
+import { eventSizeFault } from '../../core/event-json.ts';
 import { tagFault } from '../../core/execution.ts';
 import type { Fault } from '../../core/failure.ts';
 import * as limits from '../../core/limits.ts';
-import { eventJsonBytes } from './event-json.ts';
 
 /** Faults that one answer names; a batch of a thousand bad events needs no longer list. */
 const faultsMax = 100;
@@ -30,10 +30,8 @@ export function batchFaults(entries: readonly JournalEntry[], bytes: number): Fa
 function storageEventFaults(entry: Extract<JournalEntry, { kind: 'event' }>): Fault[] {
   const faults = eventFaults(entry.event);
   if (faults.length > 0) return faults;
-  const bytes = eventJsonBytes(entry.event);
-  return bytes <= limits.eventJsonBytesMax
-    ? []
-    : [{ field: [], reason: `must be at most ${limits.eventJsonBytesMax} bytes as JSON, is ${bytes}` }];
+  const tooLarge = eventSizeFault(entry.event);
+  return tooLarge === null ? [] : [{ field: [], reason: tooLarge }];
 }
 
 function changeFaults(change: Extract<JournalEntry, { kind: 'change' }>): Fault[] {

@@ -1,7 +1,8 @@
 import type { ControlCall } from '../../contract/control.ts';
-import { eventFaults, extensionOf, normalizeTime, type StorageEventInput, storageEventType } from '../../core/event.ts';
-import { nilId, parseUuid } from '../../core/event-id.ts';
-import { batchEventsMax, eventJsonBytesMax, faultsListedMax } from '../../core/limits.ts';
+import { eventFaults, normalizeTime, type StorageEventInput } from '../../core/event.ts';
+import { parseUuid } from '../../core/event-id.ts';
+import { eventSizeFault } from '../../core/event-json.ts';
+import { batchEventsMax, faultsListedMax } from '../../core/limits.ts';
 import { type ValidationFault, valueFault } from '../http/validation.ts';
 import { parseJsonBody } from './body.ts';
 import { boundedInput } from './input.ts';
@@ -78,9 +79,9 @@ function parseEvent(item: unknown, loc: Loc, faults: ValidationFault[]): Storage
   for (const fault of found)
     faults.push(valueFault([...loc, ...fault.field], fault.reason, inputOf(item, fault.field)));
   if (found.length > 0) return null;
-  const bytes = finishedBytes(event);
-  if (bytes <= eventJsonBytesMax) return normalized(event);
-  faults.push(valueFault(loc, `the event as JSON must be at most ${eventJsonBytesMax} bytes, is ${bytes}`, null));
+  const tooLarge = eventSizeFault(event);
+  if (tooLarge === null) return normalized(event);
+  faults.push(valueFault(loc, tooLarge, null));
   return null;
 }
 
@@ -107,12 +108,4 @@ function normalized(event: StorageEventInput): StorageEventInput {
     execution_id: parseUuid(event.execution_id) ?? event.execution_id,
     ...(time === null ? {} : { time }),
   };
-}
-
-const typicalTime = '2000-01-01T00:00:00.000Z';
-
-/** Bytes of the JSON that subscribers will see: with what the bus adds (all of fixed length), without `source_id`. */
-function finishedBytes(event: StorageEventInput): number {
-  const added = { id: nilId, type: storageEventType, extension: extensionOf(event.path), time: typicalTime };
-  return Buffer.byteLength(JSON.stringify({ ...event, ...added, source_id: undefined }));
 }
