@@ -30,59 +30,65 @@ async function startApart(t: Owner): Promise<Apart> {
   return { bus, router, directory, restart: (other) => startBus(t, other, port) };
 }
 
-test.serial('the bus goes: streams stay, what is known is served, what is unknown is 503; it comes back: all of it arrives', async (t) => {
-  const { bus, router, restart, directory } = await startApart(t);
-  const execution = newExecution();
-  const tag = newTag();
-  await router.put(execution, { status: 'running', tags: [tag] });
-  const ids = await router.publish(eventAt(execution, 'a'), eventAt(execution, 'b'));
-  const open = await router.sse({ execution_id: execution }, { 'last-event-id': ids[0] ?? '' });
-  await open.count(1);
-  await bus.stop('SIGKILL');
-  await router.untilReady('bus-away');
-  t.is((await router.fetch('/readyz')).status, 503);
-  t.is((await router.fetch('/healthz')).status, 200);
+test.serial(
+  'the bus goes: streams stay, what is known is served, what is unknown is 503; it comes back: all of it arrives',
+  async (t) => {
+    const { bus, router, restart, directory } = await startApart(t);
+    const execution = newExecution();
+    const tag = newTag();
+    await router.put(execution, { status: 'running', tags: [tag] });
+    const ids = await router.publish(eventAt(execution, 'a'), eventAt(execution, 'b'));
+    const open = await router.sse({ execution_id: execution }, { 'last-event-id': ids[0] ?? '' });
+    await open.count(1);
+    await bus.stop('SIGKILL');
+    await router.untilReady('bus-away');
+    t.is((await router.fetch('/readyz')).status, 503);
+    t.is((await router.fetch('/healthz')).status, 200);
 
-  const startMs = performance.now();
-  const unknown = await (await router.sse({ execution_id: newExecution() })).end();
-  const tookMs = performance.now() - startMs;
-  t.is(unknown.status, 503);
-  t.is(unknown.body['detail'], 'Storage event streamer not available');
-  t.true(Number(unknown.headers['retry-after']) >= 1);
-  t.true(tookMs < 4_000, `${tookMs} ms`);
+    const startMs = performance.now();
+    const unknown = await (await router.sse({ execution_id: newExecution() })).end();
+    const tookMs = performance.now() - startMs;
+    t.is(unknown.status, 503);
+    t.is(unknown.body['detail'], 'Storage event streamer not available');
+    t.true(Number(unknown.headers['retry-after']) >= 1);
+    t.true(tookMs < 4_000, `${tookMs} ms`);
 
-  const known = await router.sse({ execution_id: tag });
-  t.is(known.status, 200);
-  await known.first('ready');
-  // In the window: answered without the bus.
-  const cursor = await router.sse({ execution_id: execution }, { 'last-event-id': ids[0] ?? '' });
-  await cursor.count(1);
-  // Unknown here, but it comes with a position: it was watching before, so it waits.
-  const stranger = newExecution();
-  const returning = await router.sse({ execution_id: stranger }, { 'last-event-id': ids[1] ?? '' });
-  t.is(returning.status, 200);
-  t.is((await router.post(eventAt(execution, 'refused'))).status, 503);
-  t.false(open.ended);
+    const known = await router.sse({ execution_id: tag });
+    t.is(known.status, 200);
+    await known.first('ready');
+    // In the window: answered without the bus.
+    const cursor = await router.sse({ execution_id: execution }, { 'last-event-id': ids[0] ?? '' });
+    await cursor.count(1);
+    // Unknown here, but it comes with a position: it was watching before, so it waits.
+    const stranger = newExecution();
+    const returning = await router.sse({ execution_id: stranger }, { 'last-event-id': ids[1] ?? '' });
+    t.is(returning.status, 200);
+    t.is((await router.post(eventAt(execution, 'refused'))).status, 503);
+    t.false(open.ended);
 
-  // What is published before this router is back is seen by it later.
-  const back = await restart(directory);
-  const [published = ''] = await publishOver(t, back, stranger);
-  await router.untilReady('ready');
-  await router.publish(eventAt(execution, 'c'));
-  for (const client of [open, known, cursor]) await client.until(({ paths }) => paths.includes('c'));
-  t.deepEqual(open.paths, ['b', 'c']);
-  t.deepEqual(known.paths, ['c']);
-  t.deepEqual(cursor.paths, ['b', 'c']);
-  await returning.count(1);
-  t.deepEqual(returning.ids, [published]);
-  t.is(returning.only('gap').length + open.only('gap').length, 0);
-});
+    // The same journal on another port, which this router does not know, takes writes meanwhile.
+    const elsewhere = await startBus(t, directory, '0');
+    const published = await publishOver(t, elsewhere, [stranger, execution]);
+    await elsewhere.stop();
+    t.false(open.ended);
+    await restart(directory);
+    await router.untilReady('ready');
+    await router.publish(eventAt(execution, 'c'));
+    for (const client of [open, known, cursor]) await client.until(({ paths }) => paths.includes('c'));
+    t.deepEqual(open.paths, ['b', 'meanwhile', 'c']);
+    t.deepEqual(known.paths, ['meanwhile', 'c']);
+    t.deepEqual(cursor.paths, ['b', 'meanwhile', 'c']);
+    await returning.count(1);
+    t.deepEqual(returning.ids, [published[0]]);
+    t.is(returning.only('gap').length + open.only('gap').length, 0);
+  },
+);
 
 /** Over a second router of its own: the one under test is still away. */
-async function publishOver(t: Owner, bus: System, execution: string): Promise<string[]> {
+async function publishOver(t: Owner, bus: System, executions: readonly string[]): Promise<string[]> {
   const other = await startRouter(t, bus.grpc);
   await other.untilReady('ready');
-  const ids = await other.publish(eventAt(execution, 'meanwhile'));
+  const ids = await other.publish(...executions.map((execution) => eventAt(execution, 'meanwhile')));
   await other.stop();
   return ids;
 }
@@ -136,21 +142,32 @@ test.serial('another journal in its place: each stream is told journal_replaced 
 
 test.serial('before the first fill a request is held; the bus comes, and it is answered', async (t) => {
   const directory = await temporaryDirectory(t);
+  const execution = newExecution();
+  const elsewhere = await startBus(t, directory, '0');
+  const ids = await publishOver(t, elsewhere, [execution, newExecution()]);
+  await elsewhere.stop();
   const port = await freePort();
   const router = await startRouter(t, `127.0.0.1:${port}`);
   t.is((await router.json('/readyz'))['status'], 'filling');
-  const execution = newExecution();
-  const held = router.sse({ execution_id: execution });
-  const cursor = router.sse({ execution_id: execution }, { 'last-event-id': '01999999-0000-7000-8000-000000000001' });
-  const bus = await startBus(t, directory, String(port));
-  await publishOver(t, bus, execution);
-  // Published while it was held: its own description of the journal came after that, or this router was not filled yet.
-  const answers = [await held, await cursor];
-  t.true([200, 404].includes(answers[0]?.status ?? 0));
-  t.is(answers[1]?.status, 200);
-  await router.untilReady('ready');
-  const later = await router.sse({ execution_id: execution });
-  t.is(later.status, 200);
+  t.is((await router.fetch('/readyz')).status, 503);
+  const unknown = newExecution();
+  const opening = Promise.all([
+    router.sse({ execution_id: execution }),
+    router.sse({ execution_id: execution }, { 'last-event-id': ids[1] ?? '' }),
+    router.sse({ execution_id: execution, last_event_id: 'earliest' }),
+    router.sse({ execution_id: unknown }),
+  ]);
+  await startBus(t, directory, String(port));
+  const [live, cursor, earliest, stranger] = await opening;
+  t.deepEqual([live.status, cursor.status, earliest.status, stranger.status], [200, 200, 200, 404]);
+  await earliest.count(1);
+  t.deepEqual(earliest.ids, [ids[0]]);
+  await Promise.all([live.first('ready'), cursor.first('ready')]);
+  const [next] = await router.publish(eventAt(execution, 'next'));
+  for (const client of [live, cursor, earliest]) {
+    await client.until(({ paths }) => paths.includes('next'));
+    t.is(client.ids.at(-1), next);
+  }
 });
 
 test.serial('no bus at all: 503 after 10 s for a new request, 200 and waiting for one with a cursor', async (t) => {

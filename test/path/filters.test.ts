@@ -150,9 +150,7 @@ test('two streams with other filters on one execution get their own', async (t) 
   const execution = newExecution();
   await system.put(execution, { status: 'running' });
   const filters = ['md', 'json', 'txt', 'md'];
-  const clients = await Promise.all(
-    filters.map((extension) => system.sse({ execution_id: execution, extension })),
-  );
+  const clients = await Promise.all(filters.map((extension) => system.sse({ execution_id: execution, extension })));
   await Promise.all(clients.map((client) => client.first('ready')));
   await system.publish(...['a.md', 'b.json', 'c.txt', 'd.md', 'e.json'].map((path) => eventAt(execution, path)));
   await system.put(execution, { status: 'completed' });

@@ -182,7 +182,10 @@ test('control_events=false: the first bytes are a comment, and only storage even
 
 test('control_events=false: a gap is not said, and the stream goes on', async (t) => {
   const execution = await running();
-  const client = await system.sse({ execution_id: execution, control_events: 'false' }, { 'last-event-id': 'nonsense' });
+  const client = await system.sse(
+    { execution_id: execution, control_events: 'false' },
+    { 'last-event-id': 'nonsense' },
+  );
   await client.until(({ text }) => text.length > 0);
   await system.publish(eventAt(execution, 'a'));
   await client.count(1);

@@ -138,7 +138,10 @@ test('a malformed query alone is a gap too', async (t) => {
 
 test('an empty header counts as absent', async (t) => {
   const run = await runOfEight();
-  const client = await system.sse({ execution_id: run.execution, last_event_id: idAt(run, 6) }, { 'last-event-id': '' });
+  const client = await system.sse(
+    { execution_id: run.execution, last_event_id: idAt(run, 6) },
+    { 'last-event-id': '' },
+  );
   await client.count(1);
   t.deepEqual(client.paths, ['e7']);
   client.cut();
@@ -146,7 +149,9 @@ test('an empty header counts as absent', async (t) => {
 
 test('a position that the bus does not have yet: gap unknown_position, then live', async (t) => {
   const run = await runOfEight();
-  const { timeMs, sequence, tag } = eventIdParts(parseEventId(idAt(run, 7)) ?? formatEventId(0, 0 as Sequence, 0 as JournalTag));
+  const { timeMs, sequence, tag } = eventIdParts(
+    parseEventId(idAt(run, 7)) ?? formatEventId(0, 0 as Sequence, 0 as JournalTag),
+  );
   const future = formatEventId(timeMs + 1_000, (sequence + 1_000_000) as Sequence, tag);
   const client = await system.sse({ execution_id: run.execution }, { 'last-event-id': future });
   const gap = await client.first('gap');

@@ -10,10 +10,7 @@ const free = ['--port=0', '--bus-port=0', '--ops-port=0', '--shards=2', '--windo
 
 test.serial('up prints one ready line with http, grpc and, as its port was 0, ops', async (t) => {
   const system = await startSystem(t);
-  t.regex(
-    system.out(),
-    /^rivulet ready http=http:\/\/127\.0\.0\.1:\d+ grpc=127\.0\.0\.1:\d+ ops=127\.0\.0\.1:\d+\n$/,
-  );
+  t.regex(system.out(), /^rivulet ready http=http:\/\/127\.0\.0\.1:\d+ grpc=127\.0\.0\.1:\d+ ops=127\.0\.0\.1:\d+\n$/);
   await system.untilReady('ready');
   t.deepEqual(await system.stop(), { code: 0, signal: null });
   t.regex(system.out(), /^rivulet ready [^\n]*\n$/);
@@ -30,49 +27,58 @@ test.serial('bus prints only grpc=, router only http= and ops=; both stop with 0
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   // A deployment must not look like a fault to fifty clients, nor bring them back all at once.
-  test.serial(`${signal} under 50 open streams and a stuck one: each gets done with shutdown and a retry of its own, and the exit code is 0`, async (t) => {
-    const system = await startSystem(t);
-    const execution = newExecution();
-    await system.put(execution, { status: 'running' });
-    const clients = await Promise.all(Array.from({ length: 50 }, () => system.sse({ execution_id: execution })));
-    await Promise.all(clients.map((client) => client.first('ready')));
-    const [id = ''] = await system.publish(eventAt(execution, 'a'));
-    await Promise.all(clients.map((client) => client.count(1)));
-    const plain = await system.sse({ execution_id: execution, control_events: 'false' });
-    const stuck = newExecution();
-    await system.put(stuck, { status: 'running' });
-    const parked = await system.sse({ execution_id: stuck });
-    await parked.first('ready');
-    parked.pause();
-    await system.publishMany(stuck, 600, 30_000);
-    await system.untilMetric('rivulet_sessions', { state: 'parked' }, (count) => count === 1);
-    const startMs = performance.now();
-    // Ctrl-C under npm arrives twice; that is one press.
-    system.process.kill(signal);
-    const exit = await system.stop(signal);
-    t.deepEqual(exit, { code: 0, signal: null });
-    t.true(performance.now() - startMs < 10_000);
-    await plain.end();
-    t.is(plain.received.length, 0);
-    const retries = new Set<number>();
-    for (const client of clients) {
-      await client.end();
-      const done = await client.first('done');
-      t.is(done.data['reason'], 'shutdown');
-      t.true((done.id ?? '') >= id);
-      const retry = /event: done\nretry: (\d+)\n/.exec(client.text)?.[1];
-      retries.add(Number(retry));
-    }
-    t.true([...retries].every((retry) => retry >= 1_000 && retry <= 5_000));
-    t.true(retries.size > 25, `${retries.size} different`);
-  });
+  test.serial(
+    `${signal} under 50 open streams and a stuck one: each gets done with shutdown and a retry of its own, and the exit code is 0`,
+    async (t) => {
+      const system = await startSystem(t);
+      const execution = newExecution();
+      await system.put(execution, { status: 'running' });
+      const clients = await Promise.all(Array.from({ length: 50 }, () => system.sse({ execution_id: execution })));
+      await Promise.all(clients.map((client) => client.first('ready')));
+      const [id = ''] = await system.publish(eventAt(execution, 'a'));
+      await Promise.all(clients.map((client) => client.count(1)));
+      const plain = await system.sse({ execution_id: execution, control_events: 'false' });
+      const stuck = newExecution();
+      await system.put(stuck, { status: 'running' });
+      const parked = await system.sse({ execution_id: stuck });
+      await parked.first('ready');
+      parked.pause();
+      await system.publishMany(stuck, 600, 30_000);
+      await system.untilMetric('rivulet_sessions', { state: 'parked' }, (count) => count === 1);
+      const startMs = performance.now();
+      // Ctrl-C under npm arrives twice; that is one press.
+      system.process.kill(signal);
+      const exit = await system.stop(signal);
+      t.deepEqual(exit, { code: 0, signal: null });
+      t.true(performance.now() - startMs < 10_000);
+      await plain.end();
+      t.is(plain.received.length, 0);
+      const retries = new Set<number>();
+      for (const client of clients) {
+        await client.end();
+        const done = await client.first('done');
+        t.is(done.data['reason'], 'shutdown');
+        t.true((done.id ?? '') >= id);
+        const retry = /event: done\nretry: (\d+)\n/.exec(client.text)?.[1];
+        retries.add(Number(retry));
+      }
+      t.true([...retries].every((retry) => retry >= 1_000 && retry <= 5_000));
+      t.true(retries.size > 25, `${retries.size} different`);
+    },
+  );
 }
 
 test.serial('a port that is taken: one line, exit 1', async (t) => {
   const system = await startSystem(t);
   const port = new URL(system.http).port;
   const directory = await temporaryDirectory(t);
-  const taken = await runCommand(t, ['up', `--port=${port}`, '--bus-port=0', '--ops-port=0', `--data-dir=${directory}`]);
+  const taken = await runCommand(t, [
+    'up',
+    `--port=${port}`,
+    '--bus-port=0',
+    '--ops-port=0',
+    `--data-dir=${directory}`,
+  ]);
   t.is(taken.code, 1);
   t.is(taken.out, '');
   t.regex(taken.error, new RegExp(`^rivulet: [^\\n]*${port}[^\\n]*\\n$`));
@@ -142,19 +148,22 @@ test.serial('--connections=3: the fourth stream is 503 with Retry-After, and tak
   t.is(taken.status, 200);
 });
 
-test.serial('--connections-per-address=2: the third stream is 429 with Retry-After; trusted proxies tell clients apart', async (t) => {
-  const system = await startSystem(t, ['--connections-per-address=2', '--trusted-proxies=127.0.0.1']);
-  const execution = newExecution();
-  await system.put(execution, { status: 'running' });
-  const from = (address: string) => system.sse({ execution_id: execution }, { 'x-forwarded-for': address });
-  t.is((await from('192.0.2.1')).status, 200);
-  t.is((await from('192.0.2.1')).status, 200);
-  const refused = await (await from('192.0.2.1')).end();
-  t.is(refused.status, 429);
-  t.true(Number(refused.headers['retry-after']) >= 1);
-  t.is(refused.body['error_code'], 'TOO_MANY_CONNECTIONS');
-  t.is((await from('192.0.2.2')).status, 200);
-});
+test.serial(
+  '--connections-per-address=2: the third stream is 429 with Retry-After; trusted proxies tell clients apart',
+  async (t) => {
+    const system = await startSystem(t, ['--connections-per-address=2', '--trusted-proxies=127.0.0.1']);
+    const execution = newExecution();
+    await system.put(execution, { status: 'running' });
+    const from = (address: string) => system.sse({ execution_id: execution }, { 'x-forwarded-for': address });
+    t.is((await from('192.0.2.1')).status, 200);
+    t.is((await from('192.0.2.1')).status, 200);
+    const refused = await (await from('192.0.2.1')).end();
+    t.is(refused.status, 429);
+    t.true(Number(refused.headers['retry-after']) >= 1);
+    t.is(refused.body['error_code'], 'TOO_MANY_CONNECTIONS');
+    t.is((await from('192.0.2.2')).status, 200);
+  },
+);
 
 // What was acknowledged is durable, and the cursors that clients hold are good after it.
 test.serial('SIGKILL and a restart on the same data: clients resume with nothing lost', async (t) => {

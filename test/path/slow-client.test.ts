@@ -15,34 +15,37 @@ test.before(async () => {
 const counts = { events: 1_200, bytes: 26_000 };
 
 // About 30 MB: more than the sockets' buffers and seven times the window, so that it has to come back through the journal.
-test.serial('a client that stops reading is parked, the others go on, and it then gets everything once, in order', async (t) => {
-  const execution = newExecution();
-  await system.put(execution, { status: 'running' });
-  const slow = await system.sse({ execution_id: execution });
-  const others = await Promise.all([1, 2, 3].map(() => system.sse({ execution_id: execution })));
-  await Promise.all([slow, ...others].map((client) => client.first('ready')));
-  slow.pause();
-  const ids = await system.publishMany(execution, counts.events, counts.bytes);
-  await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked >= 1);
-  for (const other of others) {
-    await other.count(counts.events);
-    t.deepEqual(other.ids, ids);
-  }
-  t.true(slow.eventCount < counts.events / 2);
-  t.true((await system.metric('rivulet_parks_total')) >= 1);
-  const [live] = await system.publish(eventAt(execution, 'live'));
-  slow.resume();
-  await slow.count(counts.events + 1);
-  t.deepEqual(slow.ids, [...ids, live]);
-  t.is(slow.only('gap').length, 0);
-  // Live again, and its end is decided like that of the others.
-  await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked === 0);
-  await system.put(execution, { status: 'completed' });
-  for (const client of [slow, ...others]) {
-    await client.end();
-    t.is(client.received.at(-1)?.event, 'done');
-  }
-});
+test.serial(
+  'a client that stops reading is parked, the others go on, and it then gets everything once, in order',
+  async (t) => {
+    const execution = newExecution();
+    await system.put(execution, { status: 'running' });
+    const slow = await system.sse({ execution_id: execution });
+    const others = await Promise.all([1, 2, 3].map(() => system.sse({ execution_id: execution })));
+    await Promise.all([slow, ...others].map((client) => client.first('ready')));
+    slow.pause();
+    const ids = await system.publishMany(execution, counts.events, counts.bytes);
+    await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked >= 1);
+    for (const other of others) {
+      await other.count(counts.events);
+      t.deepEqual(other.ids, ids);
+    }
+    t.true(slow.eventCount < counts.events / 2);
+    t.true((await system.metric('rivulet_parks_total')) >= 1);
+    const [live] = await system.publish(eventAt(execution, 'live'));
+    slow.resume();
+    await slow.count(counts.events + 1);
+    t.deepEqual(slow.ids, [...ids, live]);
+    t.is(slow.only('gap').length, 0);
+    // Live again, and its end is decided like that of the others.
+    await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked === 0);
+    await system.put(execution, { status: 'completed' });
+    for (const client of [slow, ...others]) {
+      await client.end();
+      t.is(client.received.at(-1)?.event, 'done');
+    }
+  },
+);
 
 // uWebSockets.js would cut it about 10 s after the failed write.
 test.serial('a client that does not read for 15 s is not cut', async (t) => {

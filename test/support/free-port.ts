@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
 /** A port that nobody has at the moment; for a server that is to come later. */
 export function freePort(): Promise<number> {

@@ -75,7 +75,10 @@ export class System {
   }
 
   /** PUT an execution; the answer's body. */
-  async put(execution: string, body: Record<string, unknown>): Promise<{ status: number; body: Record<string, unknown> }> {
+  async put(
+    execution: string,
+    body: Record<string, unknown>,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const response = await this.fetch(`/api/v1/executions/${execution}`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
@@ -128,7 +131,11 @@ export class System {
     return sum;
   }
 
-  untilMetric(name: string, labels: Readonly<Record<string, string>>, condition: (value: number) => boolean): Promise<void> {
+  untilMetric(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    condition: (value: number) => boolean,
+  ): Promise<void> {
     return until(async () => condition(await this.metric(name, labels)), `${name} ${JSON.stringify(labels)}`);
   }
 
