@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader';
 import { InvariantError } from '../core/assert.ts';
 import type * as messages from './bus-messages.ts';
 import { BatchAssembly } from './message-assembly.ts';
+
+// grpc-js would write to standard error on its own, past the log; whatever it has to say reaches the caller as an error.
+setLogVerbosity(logVerbosity.NONE);
 
 export const busServiceName = 'rivulet.bus.v1.StorageEventBus';
 const protoFile = 'rivulet/bus/v1/storage_event_bus.proto';
