@@ -28,8 +28,10 @@ export class Mailbox {
   #transfer: Transferable[] = [];
   /** Just before the first record of interest that no task has covered. */
   #drainFrom: WindowMark | null = null;
+  /** The same, with the drains that joins took along. */
+  #unreadFrom: WindowMark | null = null;
   #postedMs = 0;
-  #outstanding: { readonly sinceMs: number; readonly drainFrom: WindowMark | null } | null = null;
+  #outstanding: { readonly sinceMs: number; readonly unreadFrom: WindowMark | null } | null = null;
   #closed = false;
 
   constructor(dependencies: MailboxDependencies) {
@@ -47,7 +49,7 @@ export class Mailbox {
 
   /** The earliest record that this shard still has to read; null when it has nothing to read. */
   get pendingOffset(): number | null {
-    return this.#outstanding?.drainFrom?.offset ?? this.#drainFrom?.offset ?? null;
+    return this.#outstanding?.unreadFrom?.offset ?? this.#unreadFrom?.offset ?? null;
   }
 
   post(message: ShardMessage, transfer: readonly Transferable[] = []): void {
@@ -71,11 +73,13 @@ export class Mailbox {
     if (this.#drainFrom !== null) return;
     this.#stamp();
     this.#drainFrom = before;
+    this.#unreadFrom ??= before;
   }
 
   /** A new view makes everything before it moot. */
   forgetDrain(): void {
     this.#drainFrom = null;
+    this.#unreadFrom = null;
   }
 
   flush(): void {
@@ -84,10 +88,11 @@ export class Mailbox {
     const drain = this.#drainFrom === null ? null : { from: this.#drainFrom, to: this.#with.head() };
     const task: ShardTask = { messages: this.#messages, drain, postedMs: this.#postedMs };
     const transfer = this.#transfer;
-    this.#outstanding = { sinceMs: this.#with.clock.monotonicMs(), drainFrom: this.#drainFrom };
+    this.#outstanding = { sinceMs: this.#with.clock.monotonicMs(), unreadFrom: this.#unreadFrom };
     this.#messages = [];
     this.#transfer = [];
     this.#drainFrom = null;
+    this.#unreadFrom = null;
     this.#with.run(task, transfer).then(
       () => {
         this.#finished();

@@ -81,7 +81,10 @@ export class ControlDesk {
     const { registry, bus, waiters } = this.#with;
     if (registry.get(executionId) === undefined) {
       const journal = await bus.describe(null, verifyWaitMs);
-      await waiters.until(journal.newest.sequence, verifyWaitMs);
+      const passed = await waiters.until(journal.newest.sequence, verifyWaitMs);
+      if (!passed && registry.get(executionId) === undefined) {
+        throw new BusError('unavailable', 'This router is behind the bus');
+      }
     }
     const facts = registry.get(executionId);
     return facts === undefined

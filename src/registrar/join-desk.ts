@@ -175,6 +175,7 @@ export class JoinDesk {
   }
 
   async #place(join: Join): Promise<Start | null> {
+    const { waiters } = this.#with;
     const { cursor } = join.request;
     if (cursor.kind === 'live') return { start: null, gap: null };
     if (cursor.kind === 'malformed') {
@@ -182,6 +183,7 @@ export class JoinDesk {
     }
     for (;;) {
       if (join.abort.signal.aborted) return null;
+      const life = waiters.restarts;
       const start = await this.#placed(cursor);
       if (start === null) {
         this.#openMeanwhile(join);
@@ -190,7 +192,8 @@ export class JoinDesk {
       }
       const sequence = start.start?.sequence ?? (0 as Sequence);
       // Placed by a bus that is ahead of this router: its position is waited for, and started after.
-      if (await this.#with.waiters.until(sequence, null, join.abort.signal)) return start;
+      // If the journal is replaced meanwhile the place is one in the old, and has to be asked for again.
+      if ((await waiters.until(sequence, null, join.abort.signal)) && waiters.restarts === life) return start;
     }
   }
 

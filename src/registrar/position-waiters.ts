@@ -11,10 +11,16 @@ export class PositionWaiters {
   readonly #waiters = new Set<Waiter>();
   readonly #clock: Clock;
   #head: Sequence;
+  #restarts = 0;
 
   constructor(clock: Clock, head: Sequence) {
     this.#clock = clock;
     this.#head = head;
+  }
+
+  /** How often the journal has become another: a position from before the last time means nothing now. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   /** True once the head is at or above `sequence`; false after `waitMs` (null: no limit) or when `signal` aborts. */
@@ -43,6 +49,7 @@ export class PositionWaiters {
   /** The journal is another one: what was waited for may never come. */
   restart(head: Sequence): void {
     this.#head = head;
+    this.#restarts += 1;
     for (const waiter of this.#waiters) waiter.settle(waiter.sequence <= head);
   }
 

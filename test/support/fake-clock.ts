@@ -120,3 +120,13 @@ export async function settled(): Promise<void> {
     });
   }
 }
+
+/** Settles once the condition holds; a loop that runs thousands of turns without it is a failure. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition(); turn += 1) {
+    if (turn > 20_000) throw new RangeError(`it never came about: ${condition.toString()}`);
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+}

@@ -1,0 +1,209 @@
+import test from 'ava';
+import type { ControlAnswer } from '../../src/contract/control.ts';
+import type { ShardReport } from '../../src/contract/shard-messages.ts';
+import { historyReadsMax, historyRetryMs, writeBytesInFlightMax, writesInFlightMax } from '../../src/core/limits.ts';
+import type { Sequence, ShardIndex } from '../../src/core/sequence.ts';
+import { ExecutionRegistry } from '../../src/executions/registry.ts';
+import { AdmissionDesk } from '../../src/registrar/admission-desk.ts';
+import { ControlDesk } from '../../src/registrar/control-desk.ts';
+import { HistoryDesk } from '../../src/registrar/history-desk.ts';
+import { PositionWaiters } from '../../src/registrar/position-waiters.ts';
+import { describedJournal, FakeBus } from '../support/fake-bus.ts';
+import { FakeClock, settled } from '../support/fake-clock.ts';
+import { FakeMail } from '../support/fake-mail.ts';
+import { testId } from '../support/record-batch.ts';
+import { executionOf } from '../support/shard-harness.ts';
+
+const a = executionOf(1);
+const shard = (index: number): ShardIndex => index as ShardIndex;
+
+test('places are counted over all shards and per address, and given back once', (t) => {
+  const desk = new AdmissionDesk(3, 2);
+  t.is(desk.enter(shard(0), 1, 'x'), null);
+  t.is(desk.enter(shard(1), 1, 'x'), null);
+  t.deepEqual(desk.enter(shard(0), 2, 'x'), { kind: 'connections-exhausted', scope: 'address', max: 2 });
+  desk.leave(shard(0), 2);
+  t.is(desk.streams, 2, 'who had no place gives none back');
+  t.is(desk.enter(shard(0), 3, 'y'), null);
+  t.deepEqual(desk.enter(shard(0), 4, 'z'), { kind: 'connections-exhausted', scope: 'server', max: 3 });
+  desk.leave(shard(1), 1);
+  desk.leave(shard(1), 1);
+  t.is(desk.streams, 2);
+  t.is(desk.enter(shard(1), 2, 'x'), null);
+  t.is(desk.enter(shard(1), 3, 'x')?.kind, 'connections-exhausted');
+  const unlimited = new AdmissionDesk(100, 0);
+  for (let session = 0; session < 100; session += 1) t.is(unlimited.enter(shard(0), session, 'x'), null);
+});
+
+function read(ticket: number): Extract<ShardReport, { kind: 'read-history' }> {
+  return { kind: 'read-history', ticket, executionIds: [a], after: 0 as Sequence, until: 9 as Sequence };
+}
+
+function block(): {
+  kind: 'block';
+  bytes: ArrayBuffer;
+  through: { sequence: Sequence; id: ReturnType<typeof testId> };
+} {
+  return { kind: 'block', bytes: new ArrayBuffer(8), through: { sequence: 9 as Sequence, id: testId(9) } };
+}
+
+function historyDesk(): { clock: FakeClock; bus: FakeBus; mail: FakeMail; faults: unknown[]; desk: HistoryDesk } {
+  const clock = new FakeClock();
+  const bus = new FakeBus();
+  const faults: unknown[] = [];
+  const desk = new HistoryDesk(bus, clock, (fault) => {
+    faults.push(fault);
+  });
+  return { clock, bus, mail: new FakeMail(), faults, desk };
+}
+
+const ticketsOf = (mail: FakeMail): number[] =>
+  mail.posts.flatMap((message) => (message.kind === 'history' ? [message.ticket] : []));
+
+test('eight reads of history at a time, the others in the order in which they were asked for', async (t) => {
+  const { bus, mail, desk } = historyDesk();
+  for (let ticket = 1; ticket <= 12; ticket += 1) desk.ask(mail, read(ticket));
+  t.is(bus.histories.open.length, historyReadsMax);
+  t.is(desk.queued, 4);
+  for (let done = 1; done <= 12; done += 1) {
+    bus.histories.next().answer(block());
+    await settled();
+    t.is(bus.histories.count, Math.min(12, historyReadsMax + done));
+  }
+  t.deepEqual(ticketsOf(mail), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+});
+
+// A session whose block never comes would stand for ever: it has no timer of its own for it.
+test('a read that the bus cannot answer is asked again, behind those that wait, until it can', async (t) => {
+  const { clock, bus, mail, faults, desk } = historyDesk();
+  desk.ask(mail, read(1));
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    bus.histories.next().fail('unavailable');
+    await settled();
+    t.is(bus.histories.open.length, 0, 'not at once');
+    await clock.pass(historyRetryMs);
+  }
+  desk.ask(mail, read(2));
+  bus.histories.next().answer(block());
+  bus.histories
+    .next()
+    .answer({ kind: 'too-old', resumeAfter: { sequence: 3 as Sequence, id: testId(3) }, oldestAvailable: null });
+  await settled();
+  t.deepEqual(ticketsOf(mail), [1, 2]);
+  t.deepEqual(faults, []);
+  desk.ask(mail, read(3));
+  bus.histories.next().fail();
+  await settled();
+  desk.close();
+  await clock.pass(10_000);
+  t.is(bus.histories.open.length, 0, 'closed, it asks no more');
+});
+
+interface Control {
+  readonly clock: FakeClock;
+  readonly bus: FakeBus;
+  readonly registry: ExecutionRegistry;
+  readonly waiters: PositionWaiters;
+  readonly published: number[];
+  readonly desk: ControlDesk;
+}
+
+function controlDesk(): Control {
+  const clock = new FakeClock();
+  const bus = new FakeBus();
+  const registry = new ExecutionRegistry();
+  const waiters = new PositionWaiters(clock, 0 as Sequence);
+  const published: number[] = [];
+  const desk = new ControlDesk({
+    registry,
+    bus,
+    clock,
+    waiters,
+    headId: () => testId(7),
+    health: () => ({ kind: 'health', healthy: true, report: { status: 'ok', shards: [] } }),
+    readiness: () => ({
+      kind: 'readiness',
+      ready: true,
+      report: { status: 'ready', upstream: 'connected', last_event_id: null, lag: 0 },
+    }),
+    onPublished: (_seconds, entries) => {
+      published.push(entries);
+    },
+  });
+  return { clock, bus, registry, waiters, published, desk };
+}
+
+const publish = (bytes: number): { kind: 'publish'; events: []; bytes: number } => ({
+  kind: 'publish',
+  events: [],
+  bytes,
+});
+
+test('a write is answered when this router has passed it, and after 2 s all the same', async (t) => {
+  const { clock, bus, waiters, desk } = controlDesk();
+  const answers: ControlAnswer[] = [];
+  for (const ids of [[testId(1)], [testId(2)]]) {
+    void desk.call(publish(10)).then((answer) => answers.push(answer));
+    bus.publishes.next().answer({ ids, lastSequence: 5 as Sequence });
+    await settled();
+  }
+  t.deepEqual(answers, []);
+  await clock.pass(1_900);
+  waiters.advance(4 as Sequence);
+  await settled();
+  t.deepEqual(answers, []);
+  waiters.advance(5 as Sequence);
+  await settled();
+  t.deepEqual(
+    answers.map((answer) => answer.kind === 'published' && answer.visible),
+    [true, true],
+  );
+  void desk.call(publish(10)).then((answer) => answers.push(answer));
+  bus.publishes.next().answer({ ids: [testId(3)], lastSequence: 6 as Sequence });
+  await clock.pass(2_100);
+  t.deepEqual(answers[2], { kind: 'published', ids: [testId(3)], visible: false });
+  t.is(clock.pending, 0);
+});
+
+test('writes in flight are bounded by number and by bytes, and a failed one gives its place back', async (t) => {
+  const { bus, desk } = controlDesk();
+  const first = Array.from({ length: writesInFlightMax }, () => desk.call(publish(1)));
+  t.is((await desk.call(publish(1))).kind, 'overloaded');
+  bus.publishes.next().fail('exhausted');
+  t.like(await first[0], { kind: 'failed', code: 'exhausted' });
+  void desk.call(publish(1));
+  t.is(bus.publishes.count, writesInFlightMax + 1);
+
+  const bytes = controlDesk();
+  const large = bytes.desk.call(publish(writeBytesInFlightMax));
+  t.is((await bytes.desk.call(publish(1))).kind, 'overloaded');
+  bytes.bus.publishes.next().fail('invalid');
+  t.like(await large, { kind: 'failed', code: 'invalid' });
+  void bytes.desk.call(publish(writeBytesInFlightMax));
+  t.is(bytes.bus.publishes.count, 2);
+});
+
+test('an execution that is unknown here is looked for at the bus before it is not found', async (t) => {
+  const { bus, registry, waiters, desk } = controlDesk();
+  const found = desk.call({ kind: 'get-execution', executionId: a });
+  bus.descriptions.next().answer(describedJournal(1));
+  await settled();
+  registry.applyEvent(a, { sequence: 1, id: testId(1), timeMs: 0 }, 10, '');
+  waiters.advance(1 as Sequence);
+  t.like(await found, { kind: 'execution', execution: { execution_id: a, last_event_id: testId(7) } });
+  const missing = desk.call({ kind: 'get-execution', executionId: executionOf(2) });
+  bus.descriptions.next().answer(describedJournal(1));
+  t.deepEqual(await missing, { kind: 'not-found' });
+  const away = desk.call({ kind: 'get-execution', executionId: executionOf(2) });
+  bus.descriptions.next().fail('unavailable');
+  t.like(await away, { kind: 'failed', code: 'unavailable' }, 'not known to be absent');
+});
+
+// `not found` would be a lie about an execution whose record this router has not read yet.
+test('an execution is not said to be absent while this router is behind the bus', async (t) => {
+  const { clock, bus, desk } = controlDesk();
+  const call = desk.call({ kind: 'get-execution', executionId: a });
+  bus.descriptions.next().answer(describedJournal(9));
+  await clock.pass(2_100);
+  t.like(await call, { kind: 'failed', code: 'unavailable' });
+});
