@@ -21,7 +21,13 @@ import { type ServerProcess, startBus, withDirectory } from './server-process.ts
  *   window    gRPC Subscribe from the oldest record on, decoded into a window of 64 MiB, folded into a registry, looked up in the interest map
  */
 const { values } = parseArgs({
-  options: { events: { type: 'string', default: '200000' }, batch: { type: 'string', default: '64' }, runs: { type: 'string', default: '5' } },
+  options: {
+    events: { type: 'string', default: '200000' },
+    batch: { type: 'string', default: '64' },
+    runs: { type: 'string', default: '5' },
+    /** For Node, in the bus: `--node-arg=--cpu-prof` writes a profile. */
+    'node-arg': { type: 'string', multiple: true, default: [] },
+  },
 });
 const events = Number(values.events);
 const batch = Number(values.batch);
@@ -73,7 +79,7 @@ function readIntoWindow(client: BusClient, records: number): Promise<void> {
 
 pinSelf();
 await withDirectory(async (directory) => {
-  const bus = await startBus(serverCore, directory);
+  const bus = await startBus(serverCore, directory, values['node-arg']);
   const client = createBusClient(bus.ready['grpc'] ?? '', { clock: systemClock });
   const runs: Run[] = [];
   let stored = 0;

@@ -90,8 +90,13 @@ export function startServer(
 
 export const program = 'build/src/app/main.js';
 
-export function startBus(core: number, dataDirectory: string): Promise<ServerProcess> {
-  return startServer(core, program, ['bus', '--bus-port=0', `--data-dir=${dataDirectory}`, '--log-level=warn']);
+export function startBus(
+  core: number,
+  dataDirectory: string,
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
+  const words = ['bus', '--bus-port=0', `--data-dir=${dataDirectory}`, '--log-level=warn'];
+  return startServer(core, program, words, nodeArgs);
 }
 
 export function startRouter(
