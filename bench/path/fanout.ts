@@ -42,7 +42,8 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     'load-processes': { type: 'string', default: '1' },
     name: { type: 'string', default: '' },
-    'router-arg': { type: 'string', multiple: true, default: [] },
+    /** For Node, in the router: `--node-arg=--cpu-prof` writes a profile of each of its threads. */
+    'node-arg': { type: 'string', multiple: true, default: [] },
   },
 });
 const mode = values.mode === 'paced' ? 'paced' : 'saturated';
@@ -189,7 +190,7 @@ pinSelf();
 compileLoadClient();
 await withDirectory(async (directory) => {
   const bus = await startBus(worldCore, directory);
-  const router = await startRouter(serverCore, bus, values['router-arg']);
+  const router = await startRouter(serverCore, bus, [], values['node-arg']);
   const bare = await startServer(serverCore, 'build/bench/path/bare-uws.js', []);
   const runs: Run[] = [];
   try {

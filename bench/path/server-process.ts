@@ -66,10 +66,15 @@ const ticksPerSecond = 100;
 
 const readyPrefix = 'rivulet ready ';
 
-/** Starts a compiled module on a core; settles at its ready line. */
-export function startServer(core: number, module: string, args: readonly string[]): Promise<ServerProcess> {
+/** Starts a compiled module on a core; settles at its ready line. `nodeArgs` are for Node itself: `--cpu-prof`. */
+export function startServer(
+  core: number,
+  module: string,
+  args: readonly string[],
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
   const startedMs = systemClock.monotonicMs();
-  const words = [projectFile(module), ...args];
+  const words = [...nodeArgs, projectFile(module), ...args];
   const child = spawn(...pinned(core, process.execPath, words), { stdio: ['pipe', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -86,13 +91,23 @@ export function startServer(core: number, module: string, args: readonly string[
 
 export const program = 'build/src/app/main.js';
 
-export function startBus(core: number, dataDirectory: string): Promise<ServerProcess> {
-  return startServer(core, program, ['bus', '--bus-port=0', `--data-dir=${dataDirectory}`, '--log-level=warn']);
+export function startBus(
+  core: number,
+  dataDirectory: string,
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
+  const words = ['bus', '--bus-port=0', `--data-dir=${dataDirectory}`, '--log-level=warn'];
+  return startServer(core, program, words, nodeArgs);
 }
 
-export function startRouter(core: number, bus: ServerProcess, args: readonly string[] = []): Promise<ServerProcess> {
+export function startRouter(
+  core: number,
+  bus: ServerProcess,
+  args: readonly string[] = [],
+  nodeArgs: readonly string[] = [],
+): Promise<ServerProcess> {
   const own = [`--bus=${bus.ready['grpc'] ?? ''}`, '--port=0', '--ops-port=0', '--shards=1', '--log-level=warn'];
-  return startServer(core, program, ['router', ...own, ...args]);
+  return startServer(core, program, ['router', ...own, ...args], nodeArgs);
 }
 
 /** A directory for the time of a bench. */
