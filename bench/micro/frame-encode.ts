@@ -1,6 +1,6 @@
-import { RecordEncoder } from '../../src/wire/record-encoder.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
-import { eventFrameBound, writeEventFrame } from '../../src/wire/sse-frame.ts';
+import { RecordEncoder } from '../../src/wire/frame/record-encoder.ts';
+import { eventFrameBound, writeEventFrame } from '../../src/wire/frame/sse-frame.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
 import { measure, report } from '../harness.ts';
 import { eventBatches } from './event-batches.ts';
 

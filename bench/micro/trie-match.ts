@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/core/clock.ts';
 import { parseFilter } from '../../src/core/filter.ts';
-import { PrefixTrie, type TrieHandle } from '../../src/shard/prefix-trie.ts';
+import { PrefixTrie, type TrieHandle } from '../../src/shard/index/prefix-trie.ts';
 import { type Figure, figure, measure, report } from '../harness.ts';
 
 /**

@@ -4,8 +4,8 @@ import { type Sequence, sequenceNone } from '../../src/core/sequence.ts';
 import { RingReader } from '../../src/window/ring-reader.ts';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
-import { RecordView, recordKind } from '../../src/wire/window-record.ts';
+import { RecordView, recordKind } from '../../src/wire/frame/window-record.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
 import { measure, report } from '../harness.ts';
 import { eventBatches } from './event-batches.ts';
 

@@ -1,4 +1,4 @@
-import type { PublishEntryMessage } from '../../src/wire/bus-messages.ts';
+import type { PublishEntryMessage } from '../../src/wire/bus/bus-messages.ts';
 
 /** The event of the path benches: its frame on the wire has 330 bytes. */
 const stage = 'boost';

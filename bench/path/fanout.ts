@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/core/clock.ts';
-import { createBusClient } from '../../src/wire/bus-client.ts';
+import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { type Figure, figure } from '../harness.ts';
 import { projectFile } from '../project-file.ts';
 import { feedPaced, feedSaturated } from './feed.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/core/clock.ts';
-import type { BusClient } from '../../src/wire/bus-client.ts';
-import type { PublishPipe } from '../../src/wire/publish-pipe.ts';
+import type { BusClient } from '../../src/wire/bus/bus-client.ts';
+import type { PublishPipe } from '../../src/wire/bus/publish-pipe.ts';
 import { benchEntry, nowNs } from './bench-event.ts';
 
 /** What an execution is fed, over one gRPC PublishStream. */

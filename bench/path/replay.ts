@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/core/clock.ts';
-import { createBusClient } from '../../src/wire/bus-client.ts';
+import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { figure } from '../harness.ts';
 import { feedBulk } from './feed.ts';
 import { compileLoadClient, startLoad } from './load-client.ts';
@@ -85,13 +85,26 @@ pinSelf();
 compileLoadClient();
 process.stdout.write(`replay: ${streams} clients owed ${events} events each\n`);
 const runs = [...(await runsOf('window')), ...(await runsOf('journal'))];
-const of = (source: Source, read: (run: Run) => number): number[] => runs.filter((run) => run.source === source).map(read);
+const of = (source: Source, read: (run: Run) => number): number[] =>
+  runs.filter((run) => run.source === source).map(read);
 reportPath(
   'replay',
   (['window', 'journal'] as const).flatMap((source) => [
-    figure(`events from the ${source}`, 'per second', of(source, (run) => run.eventsPerSecond)),
-    figure(`events from the ${source}`, 'per router CPU second', of(source, (run) => run.eventsPerCpuSecond)),
-    figure(`events a write, ${source}`, '', of(source, (run) => run.eventsPerWrite)),
+    figure(
+      `events from the ${source}`,
+      'per second',
+      of(source, (run) => run.eventsPerSecond),
+    ),
+    figure(
+      `events from the ${source}`,
+      'per router CPU second',
+      of(source, (run) => run.eventsPerCpuSecond),
+    ),
+    figure(
+      `events a write, ${source}`,
+      '',
+      of(source, (run) => run.eventsPerWrite),
+    ),
   ]),
   runs,
 );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { sleep, systemClock } from '../../src/core/clock.ts';
-import { createBusClient } from '../../src/wire/bus-client.ts';
+import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { figure } from '../harness.ts';
 import { compileLoadClient, startLoad } from './load-client.ts';
 import { reportPath } from './path-report.ts';

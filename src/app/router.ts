@@ -8,7 +8,7 @@ import { BusGateway } from '../upstream/bus-gateway.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { createWindow } from '../window/window-memory.ts';
 import { WindowWriter } from '../window/window-writer.ts';
-import { createBusClient } from '../wire/bus-client.ts';
+import { createBusClient } from '../wire/bus/bus-client.ts';
 import type { RouterOptions, RunningRouter } from './router-options.ts';
 import { randomFraction, type ShardSetup } from './shard-thread.ts';
 import { ShardHost } from './shards.ts';

@@ -1,7 +1,7 @@
 import type { EventJournal } from '../contract/journal.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { sweepPeriodMs } from '../core/limits.ts';
-import { type BusServer, serveBus } from '../wire/bus-server.ts';
+import { type BusServer, serveBus } from '../wire/bus/bus-server.ts';
 import { type JournalSettings, journalDefaults } from './journal/journal-settings.ts';
 import { openEngine } from './open-engine.ts';
 import { createBusService } from './service/bus-service.ts';

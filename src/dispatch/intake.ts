@@ -3,7 +3,7 @@ import type { WindowMark, WindowStatus } from '../contract/window.ts';
 import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
 import type { Sequence } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
-import { RecordReader } from '../wire/record-reader.ts';
+import { RecordReader } from '../wire/record/record-reader.ts';
 import type { InterestMap } from './interest.ts';
 import type { Mailbox } from './mailbox.ts';
 

@@ -2,9 +2,9 @@ import type { Gap, HistoryOutcome, ShardReport } from '../contract/shard-message
 import type { WindowReader } from '../contract/window.ts';
 import type { Clock } from '../core/clock.ts';
 import { catchUpStepsPerTurn, scratchBytes } from '../core/limits.ts';
-import { RecordView } from '../wire/window-record.ts';
-import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from './session.ts';
+import { RecordView } from '../wire/frame/window-record.ts';
 import { Slicer } from './slicer.ts';
+import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from './stream/session.ts';
 import type { WatchTable } from './watch.ts';
 
 /** What the catch-up asks of the shard. All are called on the shard's loop. */

@@ -4,11 +4,11 @@ import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { scratchBytes } from '../core/limits.ts';
-import { RecordView, recordKind } from '../wire/window-record.ts';
+import { RecordView, recordKind } from '../wire/frame/window-record.ts';
 import type { Delivery } from './delivery.ts';
 import type { Group } from './group.ts';
-import type { PrefixTrie } from './prefix-trie.ts';
-import { type Cursor, copyCursor, cursorAt, type Session } from './session.ts';
+import type { PrefixTrie } from './index/prefix-trie.ts';
+import { type Cursor, copyCursor, cursorAt, type Session } from './stream/session.ts';
 import type { WatchedValue, WatchTable } from './watch.ts';
 
 export interface DrainDependencies {

@@ -1,7 +1,7 @@
 import { compileFilter, type Filter, filterKey } from '../core/filter.ts';
 import type { Sequence } from '../core/sequence.ts';
-import type { PrefixTrie, TrieHandle } from './prefix-trie.ts';
-import type { Session } from './session.ts';
+import type { PrefixTrie, TrieHandle } from './index/prefix-trie.ts';
+import type { Session } from './stream/session.ts';
 import type { WatchedValue } from './watch.ts';
 
 /**

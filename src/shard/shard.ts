@@ -19,10 +19,10 @@ import { ControlLine } from './control-line.ts';
 import { Delivery } from './delivery.ts';
 import { Drain } from './drain.ts';
 import { type Group, GroupTable } from './group.ts';
-import { PrefixTrie } from './prefix-trie.ts';
-import { type Cursor, copyCursor, cursorAt, cursorId, Session } from './session.ts';
-import { Sessions } from './sessions.ts';
-import { sweep, sweepPeriodMs } from './sweep.ts';
+import { PrefixTrie } from './index/prefix-trie.ts';
+import { type Cursor, copyCursor, cursorAt, cursorId, Session } from './stream/session.ts';
+import { Sessions } from './stream/sessions.ts';
+import { sweep, sweepPeriodMs } from './stream/sweep.ts';
 import { WatchTable } from './watch.ts';
 
 export interface ShardDependencies {

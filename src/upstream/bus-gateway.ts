@@ -12,10 +12,10 @@ import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
 import { historyBlockBytes } from '../core/limits.ts';
 import { type Sequence, toSequence } from '../core/sequence.ts';
-import type { BusClient } from '../wire/bus-client.ts';
-import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus-messages.ts';
-import { HistoryBlockBuilder } from '../wire/history-block.ts';
-import { RecordReader } from '../wire/record-reader.ts';
+import type { BusClient } from '../wire/bus/bus-client.ts';
+import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
+import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
+import { RecordReader } from '../wire/record/record-reader.ts';
 
 /** The calls that the dispatcher makes, in the words of the domain. */
 export class BusGateway implements BusCalls {

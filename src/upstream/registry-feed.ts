@@ -3,8 +3,8 @@ import type { UpstreamSink } from '../contract/upstream.ts';
 import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
 import { type Sequence, toSequence } from '../core/sequence.ts';
-import type { BusClient } from '../wire/bus-client.ts';
-import type { ExecutionMessage, ExecutionsResponseMessage } from '../wire/bus-messages.ts';
+import type { BusClient } from '../wire/bus/bus-client.ts';
+import type { ExecutionMessage, ExecutionsResponseMessage } from '../wire/bus/bus-messages.ts';
 
 export interface RegistrySnapshot {
   readonly executions: readonly ExecutionFacts[];

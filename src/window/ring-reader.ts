@@ -1,6 +1,6 @@
 import type { WindowCopy, WindowMark, WindowReader } from '../contract/window.ts';
 import type { Sequence } from '../core/sequence.ts';
-import { recordAt, recordKind, skipHeaderBytes } from '../wire/window-record.ts';
+import { recordAt, recordKind, skipHeaderBytes } from '../wire/frame/window-record.ts';
 import { controlAt, type WindowMemory } from './window-memory.ts';
 
 /** What a search of the index came to: a place, moved past, or disturbed by the writer. */

@@ -3,10 +3,10 @@ import { assert } from '../core/assert.ts';
 import { type EventId, formatEventId } from '../core/event-id.ts';
 import { windowCheckpointBytes } from '../core/limits.ts';
 import { type Sequence, sequenceNone } from '../core/sequence.ts';
-import { RecordEncoder } from '../wire/record-encoder.ts';
-import type { RecordReader } from '../wire/record-reader.ts';
-import { RecordView, recordAt, recordKind, skipHeaderBytes } from '../wire/window-record.ts';
-import { WireError } from '../wire/wire-error.ts';
+import { RecordEncoder } from '../wire/frame/record-encoder.ts';
+import { RecordView, recordAt, recordKind, skipHeaderBytes } from '../wire/frame/window-record.ts';
+import type { RecordReader } from '../wire/record/record-reader.ts';
+import { WireError } from '../wire/record/wire-error.ts';
 import { RingReader } from './ring-reader.ts';
 import { controlAt, type WindowMemory } from './window-memory.ts';
 

@@ -1,5 +1,15 @@
-import { copyFileSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { checkJournal } from '../../src/bus/check/check-journal.ts';
@@ -38,12 +48,24 @@ function overwrite(path: string, page: number, bytes: Buffer): void {
 const pagesOf = (path: string): number => Math.floor(statSync(path).size / pageBytes);
 
 const damages: Record<string, (path: string) => void> = {
-  'cut in half': (path) => { truncateSync(path, statSync(path).size / 2); },
-  emptied: (path) => { truncateSync(path, 0); },
-  'zeroed at its head': (path) => { overwrite(path, 0, Buffer.alloc(2 * pageBytes)); },
-  'zeroed in the middle': (path) => { overwrite(path, pagesOf(path) >> 1, Buffer.alloc(8 * pageBytes)); },
-  'garbage in the middle': (path) => { overwrite(path, pagesOf(path) >> 1, randomBytes(8 * pageBytes)); },
-  'garbage from one end to the other': (path) => { overwrite(path, 0, randomBytes(pagesOf(path) * pageBytes)); },
+  'cut in half': (path) => {
+    truncateSync(path, statSync(path).size / 2);
+  },
+  emptied: (path) => {
+    truncateSync(path, 0);
+  },
+  'zeroed at its head': (path) => {
+    overwrite(path, 0, Buffer.alloc(2 * pageBytes));
+  },
+  'zeroed in the middle': (path) => {
+    overwrite(path, pagesOf(path) >> 1, Buffer.alloc(8 * pageBytes));
+  },
+  'garbage in the middle': (path) => {
+    overwrite(path, pagesOf(path) >> 1, randomBytes(8 * pageBytes));
+  },
+  'garbage from one end to the other': (path) => {
+    overwrite(path, 0, randomBytes(pagesOf(path) * pageBytes));
+  },
 };
 
 for (const [name, damage] of Object.entries(damages)) {

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Filter } from '../../src/core/filter.ts';
-import { PrefixTrie, type TrieHandle } from '../../src/shard/prefix-trie.ts';
+import { PrefixTrie, type TrieHandle } from '../../src/shard/index/prefix-trie.ts';
 import { randomFilter, randomPath, randomStage } from '../support/filter-cases.ts';
 import { naiveMatches } from '../support/naive-match.ts';
 import { type Random, seeded } from '../support/seed.ts';

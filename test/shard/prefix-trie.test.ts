@@ -1,6 +1,6 @@
 import test from 'ava';
 import { type Filter, parseFilter } from '../../src/core/filter.ts';
-import { PrefixTrie } from '../../src/shard/prefix-trie.ts';
+import { PrefixTrie } from '../../src/shard/index/prefix-trie.ts';
 
 const execution = 'e1';
 

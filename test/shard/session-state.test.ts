@@ -2,8 +2,8 @@ import test from 'ava';
 import { InvariantError } from '../../src/core/assert.ts';
 import { openFilter } from '../../src/core/filter.ts';
 import { Group } from '../../src/shard/group.ts';
-import { Session } from '../../src/shard/session.ts';
-import { type SessionEvent, type SessionState, sessionTransitions } from '../../src/shard/session-state.ts';
+import { Session } from '../../src/shard/stream/session.ts';
+import { type SessionEvent, type SessionState, sessionTransitions } from '../../src/shard/stream/session-state.ts';
 import { FakeSocket } from '../support/fake-socket.ts';
 
 const states = Object.keys(sessionTransitions) as SessionState[];

@@ -1,4 +1,4 @@
-import type { RecordView } from '../../src/wire/window-record.ts';
+import type { RecordView } from '../../src/wire/frame/window-record.ts';
 import { eventFrame } from './event-json.ts';
 import { eventRecord, type RecordBody } from './record-batch.ts';
 

@@ -2,8 +2,8 @@ import type { EventJournal, JournalEntry } from '../../src/contract/journal.ts';
 import type { StorageEventInput } from '../../src/core/event.ts';
 import type { ExecutionStatus } from '../../src/core/execution.ts';
 import { sequenceMax, toSequence } from '../../src/core/sequence.ts';
-import type { RecordMessage } from '../../src/wire/bus-messages.ts';
-import { decodeRecord } from '../../src/wire/grpc-proto.ts';
+import type { RecordMessage } from '../../src/wire/bus/bus-messages.ts';
+import { decodeRecord } from '../../src/wire/grpc/grpc-proto.ts';
 
 export const hourMs = 3_600_000;
 export const dayMs = 24 * hourMs;

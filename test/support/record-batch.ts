@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { type EventId, formatEventId, type JournalTag } from '../../src/core/event-id.ts';
 import type { Sequence } from '../../src/core/sequence.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
 
 /** A StorageEvent, ExecutionChange, Record or RecordBatch as protobufjs takes it, camelCase. Encoded by the library, not by our code. */
 export interface EventBody {

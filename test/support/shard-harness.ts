@@ -21,7 +21,7 @@ import { Shard } from '../../src/shard/shard.ts';
 import { RingReader } from '../../src/window/ring-reader.ts';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
-import { HistoryBlockBuilder } from '../../src/wire/history-block.ts';
+import { HistoryBlockBuilder } from '../../src/wire/frame/history-block.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeSocket } from './fake-socket.ts';
 import { changeRecord, type EventBody, eventRecord, type RecordBody, readerOn, testId } from './record-batch.ts';

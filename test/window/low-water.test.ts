@@ -3,7 +3,7 @@ import type { Sequence } from '../../src/core/sequence.ts';
 import { RingReader } from '../../src/window/ring-reader.ts';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
-import { RecordView, recordKind } from '../../src/wire/window-record.ts';
+import { RecordView, recordKind } from '../../src/wire/frame/window-record.ts';
 import { checkedRecord, isWhole } from '../support/checked-record.ts';
 import { readerOn } from '../support/record-batch.ts';
 

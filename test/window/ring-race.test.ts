@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
 import { checkedRecord } from '../support/checked-record.ts';
 import { encodeBatch } from '../support/record-batch.ts';
 import type { RaceReport, RaceSetup } from './ring-race.worker.ts';

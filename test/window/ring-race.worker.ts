@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { RingReader } from '../../src/window/ring-reader.ts';
 import type { WindowMemory } from '../../src/window/window-memory.ts';
-import { RecordView, recordKind } from '../../src/wire/window-record.ts';
+import { RecordView, recordKind } from '../../src/wire/frame/window-record.ts';
 import { isWhole } from '../support/checked-record.ts';
 
 /** What one reader saw while the writer ran. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatFieldPath, parseFieldPath } from '../../src/wire/field-path.ts';
+import { formatFieldPath, parseFieldPath } from '../../src/wire/grpc/field-path.ts';
 
 test('a field path reads as in the proto, and comes back', (t) => {
   const cases: [string, (string | number)[]][] = [

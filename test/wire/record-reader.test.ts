@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { RecordReader } from '../../src/wire/record-reader.ts';
-import { WireError, type WireFailure } from '../../src/wire/wire-error.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
+import { WireError, type WireFailure } from '../../src/wire/record/wire-error.ts';
 import {
   changeRecord,
   encodeBatch,

@@ -1,9 +1,9 @@
 import test from 'ava';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import fc from 'fast-check';
-import { RecordReader } from '../../src/wire/record-reader.ts';
-import { controlFrame, eventFrameBound, heartbeat, writeEventFrame } from '../../src/wire/sse-frame.ts';
-import { WireError } from '../../src/wire/wire-error.ts';
+import { controlFrame, eventFrameBound, heartbeat, writeEventFrame } from '../../src/wire/frame/sse-frame.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
+import { WireError } from '../../src/wire/record/wire-error.ts';
 import { eventFrame, eventJson } from '../support/event-json.ts';
 import { type EventBody, encodeBatch, eventRecord, type RecordBody } from '../support/record-batch.ts';
 import { seeded } from '../support/seed.ts';

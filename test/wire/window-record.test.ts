@@ -1,11 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { windowRecordBytesMax } from '../../src/core/limits.ts';
-import { HistoryBlockBuilder } from '../../src/wire/history-block.ts';
-import { RecordEncoder } from '../../src/wire/record-encoder.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
-import { RecordView, recordAt, recordHeaderBytes, recordKind } from '../../src/wire/window-record.ts';
-import { WireError } from '../../src/wire/wire-error.ts';
+import { HistoryBlockBuilder } from '../../src/wire/frame/history-block.ts';
+import { RecordEncoder } from '../../src/wire/frame/record-encoder.ts';
+import { RecordView, recordAt, recordHeaderBytes, recordKind } from '../../src/wire/frame/window-record.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
+import { WireError } from '../../src/wire/record/wire-error.ts';
 import { eventFrame } from '../support/event-json.ts';
 import {
   changeRecord,

@@ -2,8 +2,8 @@ import { systemClock } from '../../core/clock.ts';
 import { executionStatuses } from '../../core/execution.ts';
 import { clientDeadlineMs } from '../../core/limits.ts';
 import type { EventPublisher, PublishEntry } from '../../storage/publisher.ts';
-import { createBusClient } from '../../wire/bus-client.ts';
-import type { PublishEntryMessage } from '../../wire/bus-messages.ts';
+import { createBusClient } from '../../wire/bus/bus-client.ts';
+import type { PublishEntryMessage } from '../../wire/bus/bus-messages.ts';
 
 function messageOf(entry: PublishEntry): PublishEntryMessage {
   if (entry.kind === 'event') return { event: entry.event };

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkBytesMax, checkRecordsMax } from '../../core/limits.ts';
-import { peekRecord } from '../../wire/record-codec.ts';
+import { peekRecord } from '../../wire/record/record-codec.ts';
 import type { JournalState } from '../engine/journal-store.ts';
 import { journalFileName, openTables, readMeta, type Tables, tableStats } from '../engine/lmdb-store.ts';
 import { indexKeyBytes, packedFault, unpackRecord } from '../engine/stored-record.ts';

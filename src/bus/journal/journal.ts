@@ -4,17 +4,17 @@ import type { EventId, JournalTag } from '../../core/event-id.ts';
 import { AppendError, InvalidInputError } from '../../core/failure.ts';
 import { type Sequence, toSequence } from '../../core/sequence.ts';
 import { ExecutionRegistry } from '../../executions/registry.ts';
-import { peekRecord } from '../../wire/record-codec.ts';
+import { peekRecord } from '../../wire/record/record-codec.ts';
 import type { JournalIdentity, JournalState, JournalStore, SourceKey, StoredSource } from '../engine/journal-store.ts';
 import { AgeClock } from './age-clock.ts';
-import { AppendQueue, type PendingAppend } from './append-queue.ts';
-import { batchFaults } from './entry-faults.ts';
-import { GroupStage } from './group-stage.ts';
+import { AppendQueue, type PendingAppend } from './append/append-queue.ts';
+import { batchFaults } from './append/entry-faults.ts';
+import { GroupStage } from './append/group-stage.ts';
+import { groupBatch, sweepBatch } from './append/store-batches.ts';
 import { readRecords } from './journal-read.ts';
 import type { JournalSettings } from './journal-settings.ts';
 import { originId, type PlacementView, placeCursor } from './placement.ts';
 import { lastHolding } from './retention.ts';
-import { groupBatch, sweepBatch } from './store-batches.ts';
 
 /**
  * The rules of the journal, once for every engine: stamping, finality, idempotency, visibility, retention.

@@ -1,6 +1,10 @@
 import type { EventJournal } from '../../contract/journal.ts';
-import { type DescribeRequestMessage, type DescribeResponseMessage, verdictNumbers } from '../../wire/bus-messages.ts';
-import type { BusService } from '../../wire/bus-service.ts';
+import {
+  type DescribeRequestMessage,
+  type DescribeResponseMessage,
+  verdictNumbers,
+} from '../../wire/bus/bus-messages.ts';
+import type { BusService } from '../../wire/bus/bus-service.ts';
 import { feedExecutions } from './execution-feed.ts';
 import { feedReader, feedSubscriber } from './record-feed.ts';
 import { entriesOf } from './request-entries.ts';

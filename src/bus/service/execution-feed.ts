@@ -1,9 +1,9 @@
 import type { EventJournal, ExecutionFacts, ExecutionsChange } from '../../contract/journal.ts';
 import { InvalidInputError } from '../../core/failure.ts';
 import { executionsPerMessageMax } from '../../core/limits.ts';
-import type { ExecutionsRequestMessage, ExecutionsResponseMessage } from '../../wire/bus-messages.ts';
-import type { MessageSink } from '../../wire/bus-service.ts';
-import { executionMessage } from '../../wire/execution-message.ts';
+import type { ExecutionsRequestMessage, ExecutionsResponseMessage } from '../../wire/bus/bus-messages.ts';
+import type { MessageSink } from '../../wire/bus/bus-service.ts';
+import { executionMessage } from '../../wire/bus/execution-message.ts';
 import { executionIdFaults } from './record-feed.ts';
 
 /**

@@ -3,9 +3,9 @@ import { parseUuid } from '../../core/event-id.ts';
 import { InvalidInputError } from '../../core/failure.ts';
 import { batchBytesMax, batchEventsMax, busExecutionIdsMax } from '../../core/limits.ts';
 import { isSequence, type Sequence, sequenceMax, toSequence } from '../../core/sequence.ts';
-import type { ReadRequestMessage } from '../../wire/bus-messages.ts';
-import type { MessageSink } from '../../wire/bus-service.ts';
-import { BatchAssembly } from '../../wire/message-assembly.ts';
+import type { ReadRequestMessage } from '../../wire/bus/bus-messages.ts';
+import type { MessageSink } from '../../wire/bus/bus-service.ts';
+import { BatchAssembly } from '../../wire/record/message-assembly.ts';
 import { positionError, type StartPosition } from './start-position.ts';
 
 /** Left free in a batch for the framing of its records and the position behind them: 1,000 x 4 bytes and an id. */

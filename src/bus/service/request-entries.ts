@@ -1,8 +1,12 @@
 import type { JournalEntry } from '../../contract/journal.ts';
 import type { StorageEventInput } from '../../core/event.ts';
 import { type Fault, InvalidInputError } from '../../core/failure.ts';
-import type { ExecutionChangeMessage, PublishRequestMessage, StorageEventMessage } from '../../wire/bus-messages.ts';
-import { statusOfNumber } from '../../wire/record-codec.ts';
+import type {
+  ExecutionChangeMessage,
+  PublishRequestMessage,
+  StorageEventMessage,
+} from '../../wire/bus/bus-messages.ts';
+import { statusOfNumber } from '../../wire/record/record-codec.ts';
 
 /** The entries of a publish. Throws InvalidInputError for what has no form at all; the journal judges the rest. */
 export function entriesOf(request: PublishRequestMessage): JournalEntry[] {

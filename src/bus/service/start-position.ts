@@ -2,8 +2,8 @@ import type { CursorPlacement, EventJournal } from '../../contract/journal.ts';
 import { type EventId, eventIdParts, parseEventId } from '../../core/event-id.ts';
 import { InvalidInputError } from '../../core/failure.ts';
 import { isSequence, type Sequence } from '../../core/sequence.ts';
-import type { PositionMessage } from '../../wire/bus-messages.ts';
-import { PositionError } from '../../wire/position-error.ts';
+import type { PositionMessage } from '../../wire/bus/bus-messages.ts';
+import { PositionError } from '../../wire/grpc/position-error.ts';
 
 export interface StartPosition {
   readonly sequence: Sequence;

@@ -1,8 +1,8 @@
-import type { EndReason } from '../contract/shard-observer.ts';
-import { streamExecutionsMax } from '../core/limits.ts';
-import { controlFrame } from '../wire/sse-frame.ts';
+import type { EndReason } from '../../contract/shard-observer.ts';
+import { streamExecutionsMax } from '../../core/limits.ts';
+import { controlFrame } from '../../wire/frame/sse-frame.ts';
+import type { WatchTable } from '../watch.ts';
 import { cursorId, type Session } from './session.ts';
-import type { WatchTable } from './watch.ts';
 
 /** What a client waits before it reconnects, unless it is told otherwise (WHATWG HTML 9.2.6 `retry`). */
 const retryMs = 1_000;

@@ -1,11 +1,11 @@
 import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
-import type { Clock } from '../core/clock.ts';
-import { type BusError, type Fault } from '../core/failure.ts';
-import * as limits from '../core/limits.ts';
+import type { Clock } from '../../core/clock.ts';
+import { type BusError, type Fault } from '../../core/failure.ts';
+import * as limits from '../../core/limits.ts';
+import { busMethods } from '../grpc/grpc-proto.ts';
+import { busErrorOf, decodeFaults, statusDetailsKey } from '../grpc/grpc-status.ts';
 import type * as messages from './bus-messages.ts';
-import { busMethods } from './grpc-proto.ts';
-import { busErrorOf, decodeFaults, statusDetailsKey } from './grpc-status.ts';
 import { createPublishPipe, type PublishPipe } from './publish-pipe.ts';
 
 export interface BusClientOptions {

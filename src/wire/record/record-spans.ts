@@ -1,5 +1,5 @@
-import type { ExecutionStatus } from '../core/execution.ts';
-import { metadataKeysMax } from '../core/limits.ts';
+import type { ExecutionStatus } from '../../core/execution.ts';
+import { metadataKeysMax } from '../../core/limits.ts';
 
 /** A status change as the registry wants it: `tags` are just those that were new. */
 export interface RecordChange {

@@ -1,5 +1,5 @@
-import { lowerAscii } from '../core/event.ts';
-import { type Filter, matchesNothing, wildcard } from '../core/filter.ts';
+import { lowerAscii } from '../../core/event.ts';
+import { type Filter, matchesNothing, wildcard } from '../../core/filter.ts';
 import { type Few, fewAdd, fewGet, fewRemove } from './few.ts';
 import { ensureSegments, isEmptyNode, pruneSegments, type SegmentNode, segmentRoot } from './segment-tree.ts';
 

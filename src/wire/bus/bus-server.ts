@@ -11,13 +11,13 @@ import {
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
-import type { Clock } from '../core/clock.ts';
-import { StartError } from '../core/failure.ts';
-import { busStopMs, grpcMessageBytesMax } from '../core/limits.ts';
+import type { Clock } from '../../core/clock.ts';
+import { StartError } from '../../core/failure.ts';
+import { busStopMs, grpcMessageBytesMax } from '../../core/limits.ts';
+import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
+import { statusOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
 import type { BusService, MessageSink } from './bus-service.ts';
-import { busMethods, busPackage, busServiceName } from './grpc-proto.ts';
-import { statusOf } from './grpc-status.ts';
 import { handlePublishStream } from './publish-stream.ts';
 
 export interface BusServer {

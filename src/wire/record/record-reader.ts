@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { type EventId, type JournalTag, parseEventId } from '../core/event-id.ts';
-import { type ExecutionStatus, executionStatuses } from '../core/execution.ts';
-import { metadataKeysMax } from '../core/limits.ts';
-import { isSequence, type Sequence, sequenceNone } from '../core/sequence.ts';
+import { type EventId, type JournalTag, parseEventId } from '../../core/event-id.ts';
+import { type ExecutionStatus, executionStatuses } from '../../core/execution.ts';
+import { metadataKeysMax } from '../../core/limits.ts';
+import { isSequence, type Sequence, sequenceNone } from '../../core/sequence.ts';
 import { ProtoCursor } from './proto-cursor.ts';
 import { eventField, type RecordChange, RecordSpans } from './record-spans.ts';
 import { idSequence, idTag, idTimeMs, isIdBytes, isUuidBytes, uuidBytes } from './uuid-bytes.ts';

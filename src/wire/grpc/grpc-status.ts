@@ -7,7 +7,7 @@ import {
   type BusFailure,
   type Fault,
   InvalidInputError,
-} from '../core/failure.ts';
+} from '../../core/failure.ts';
 import { formatFieldPath, parseFieldPath } from './field-path.ts';
 import { PositionError } from './position-error.ts';
 

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import { assert } from '../core/assert.ts';
-import { storageEventType } from '../core/event.ts';
-import { escapeLineEnds } from '../core/event-json.ts';
-import { hasControl } from '../core/execution.ts';
-import { eventJsonBytesMax } from '../core/limits.ts';
-import type { RecordReader } from './record-reader.ts';
-import { eventField, type RecordSpans } from './record-spans.ts';
-import { uuidBytes } from './uuid-bytes.ts';
-import { WireError } from './wire-error.ts';
+import { assert } from '../../core/assert.ts';
+import { storageEventType } from '../../core/event.ts';
+import { escapeLineEnds } from '../../core/event-json.ts';
+import { hasControl } from '../../core/execution.ts';
+import { eventJsonBytesMax } from '../../core/limits.ts';
+import type { RecordReader } from '../record/record-reader.ts';
+import { eventField, type RecordSpans } from '../record/record-spans.ts';
+import { uuidBytes } from '../record/uuid-bytes.ts';
+import { WireError } from '../record/wire-error.ts';
 
 /** A comment line with ONE newline: anything with a blank line makes some clients emit a phantom event. */
 export const heartbeat: Buffer = Buffer.from(':\n');

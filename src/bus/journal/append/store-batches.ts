@@ -1,11 +1,11 @@
-import type { EventId } from '../../core/event-id.ts';
-import { executionSweepPeriodMs, trimExecutionsMax, trimRecordsMax, trimSourcesMax } from '../../core/limits.ts';
-import type { ExecutionRegistry } from '../../executions/registry.ts';
-import { peekRecord } from '../../wire/record-codec.ts';
-import type { JournalState, JournalStore, StoreBatch } from '../engine/journal-store.ts';
+import type { EventId } from '../../../core/event-id.ts';
+import { executionSweepPeriodMs, trimExecutionsMax, trimRecordsMax, trimSourcesMax } from '../../../core/limits.ts';
+import type { ExecutionRegistry } from '../../../executions/registry.ts';
+import { peekRecord } from '../../../wire/record/record-codec.ts';
+import type { JournalState, JournalStore, StoreBatch } from '../../engine/journal-store.ts';
+import type { JournalSettings } from '../journal-settings.ts';
+import { executionsToEvict, expiredExecutions, expiredSources, trimTarget } from '../retention.ts';
 import type { GroupStage } from './group-stage.ts';
-import type { JournalSettings } from './journal-settings.ts';
-import { executionsToEvict, expiredExecutions, expiredSources, trimTarget } from './retention.ts';
 
 /** Where the journal stands when a batch is made up. */
 export interface BatchContext {

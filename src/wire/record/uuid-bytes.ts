@@ -1,4 +1,4 @@
-import type { JournalTag } from '../core/event-id.ts';
+import type { JournalTag } from '../../core/event-id.ts';
 
 /** Characters of the hyphenated text of a UUID; all ASCII, so bytes too. */
 export const uuidBytes = 36;

@@ -1,8 +1,8 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { BusError } from '../core/failure.ts';
+import type { BusError } from '../../core/failure.ts';
+import { parseFieldPath } from '../grpc/field-path.ts';
+import { busErrorOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
-import { parseFieldPath } from './field-path.ts';
-import { busErrorOf } from './grpc-status.ts';
 
 /** Publishes one after another without waiting for each answer. After a failed stream every later `publish` fails too: open a new one. */
 export interface PublishPipe {

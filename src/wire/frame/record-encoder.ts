@@ -1,11 +1,11 @@
-import { executionStatuses } from '../core/execution.ts';
-import { pathBytesMax, stageBytesMax, windowRecordBytesMax } from '../core/limits.ts';
-import type { RecordReader } from './record-reader.ts';
-import { eventField } from './record-spans.ts';
+import { executionStatuses } from '../../core/execution.ts';
+import { pathBytesMax, stageBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
+import type { RecordReader } from '../record/record-reader.ts';
+import { eventField } from '../record/record-spans.ts';
+import { uuidBytes } from '../record/uuid-bytes.ts';
+import { WireError } from '../record/wire-error.ts';
 import { eventFrameBound, writeEventFrame } from './sse-frame.ts';
-import { uuidBytes } from './uuid-bytes.ts';
 import { flagStatusChanged, recordAt, recordBytes, recordHeaderBytes, recordKind } from './window-record.ts';
-import { WireError } from './wire-error.ts';
 
 /**
  * Turns the current record of a RecordReader into the layout of window-record.ts, in private memory: whoever keeps it copies

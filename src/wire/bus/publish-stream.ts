@@ -1,8 +1,8 @@
 import type { ServerDuplexStream, ServerErrorResponse, StatusObject } from '@grpc/grpc-js';
-import { InvalidInputError } from '../core/failure.ts';
-import { publishesInFlightMax } from '../core/limits.ts';
+import { InvalidInputError } from '../../core/failure.ts';
+import { publishesInFlightMax } from '../../core/limits.ts';
+import { violationsOf } from '../grpc/grpc-status.ts';
 import type { PublishResponseMessage } from './bus-messages.ts';
-import { violationsOf } from './grpc-status.ts';
 
 type Status = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader';
-import { InvariantError } from '../core/assert.ts';
-import type * as messages from './bus-messages.ts';
-import { BatchAssembly } from './message-assembly.ts';
+import { InvariantError } from '../../core/assert.ts';
+import type * as messages from '../bus/bus-messages.ts';
+import { BatchAssembly } from '../record/message-assembly.ts';
 
 // grpc-js would write to standard error on its own, past the log; whatever it has to say reaches the caller as an error.
 setLogVerbosity(logVerbosity.NONE);

@@ -1,6 +1,6 @@
-import type { ExecutionFacts } from '../contract/journal.ts';
+import type { ExecutionFacts } from '../../contract/journal.ts';
+import { statusNumber, statusOfNumber } from '../record/record-codec.ts';
 import type { ExecutionMessage } from './bus-messages.ts';
-import { statusNumber, statusOfNumber } from './record-codec.ts';
 
 const isoText = (ms: number): string => new Date(ms).toISOString();
 

@@ -1,4 +1,4 @@
-import { heartbeatMs, parkedNudgeMs, stalledCloseMs, verifyWaitMs } from '../core/limits.ts';
+import { heartbeatMs, parkedNudgeMs, stalledCloseMs, verifyWaitMs } from '../../core/limits.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs/minimal.js';
-import type { StorageEvent } from '../core/event.ts';
-import { type ExecutionStatus, executionStatuses } from '../core/execution.ts';
+import type { StorageEvent } from '../../core/event.ts';
+import { type ExecutionStatus, executionStatuses } from '../../core/execution.ts';
 
 export const storageEventsTopic = '/topic/system.storage.events';
 export const executionEventsTopic = '/topic/system.execution.events';

@@ -1,13 +1,13 @@
-import type { Gap, SessionKey } from '../contract/shard-messages.ts';
-import type { DisconnectReason, EndReason, ShardObserver } from '../contract/shard-observer.ts';
-import type { Clock } from '../core/clock.ts';
-import { heartbeat } from '../wire/sse-frame.ts';
+import type { Gap, SessionKey } from '../../contract/shard-messages.ts';
+import type { DisconnectReason, EndReason, ShardObserver } from '../../contract/shard-observer.ts';
+import type { Clock } from '../../core/clock.ts';
+import { heartbeat } from '../../wire/frame/sse-frame.ts';
+import { park } from '../delivery.ts';
+import type { GroupTable } from '../group.ts';
+import { allOver, type WatchTable } from '../watch.ts';
 import { doneFrame, gapFrame, readyFrame } from './control-frames.ts';
-import { park } from './delivery.ts';
-import type { GroupTable } from './group.ts';
 import { type Cursor, copyCursor, type Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
-import { allOver, type WatchTable } from './watch.ts';
 
 export interface SessionsDependencies {
   readonly watch: WatchTable<Session>;

@@ -1,7 +1,7 @@
-import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
-import { type ExecutionStatus, executionStatuses } from '../core/execution.ts';
-import type { Sequence } from '../core/sequence.ts';
-import { WireError } from './wire-error.ts';
+import { type EventId, formatEventId, type JournalTag } from '../../core/event-id.ts';
+import { type ExecutionStatus, executionStatuses } from '../../core/execution.ts';
+import type { Sequence } from '../../core/sequence.ts';
+import { WireError } from '../record/wire-error.ts';
 
 /**
  * One record as it stands in the window and in blocks of history. Little-endian; begins and ends at a multiple of 8 bytes.

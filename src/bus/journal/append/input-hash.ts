@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { StorageEventInput } from '../../core/event.ts';
+import type { StorageEventInput } from '../../../core/event.ts';
 
 /**
  * The input as published, before anything is computed or stamped: what a repeated source_id is compared by. The order of metadata and the

@@ -1,6 +1,6 @@
-import type { AppendReceipt, JournalEntry } from '../../contract/journal.ts';
-import { AppendError } from '../../core/failure.ts';
-import * as limits from '../../core/limits.ts';
+import type { AppendReceipt, JournalEntry } from '../../../contract/journal.ts';
+import { AppendError } from '../../../core/failure.ts';
+import * as limits from '../../../core/limits.ts';
 
 export interface PendingAppend {
   readonly entries: readonly JournalEntry[];

@@ -1,9 +1,9 @@
-import type { Gap, JournalPosition, SessionKey } from '../contract/shard-messages.ts';
-import type { StreamSocket } from '../contract/stream.ts';
-import { assert } from '../core/assert.ts';
-import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../core/event-id.ts';
-import type { Sequence } from '../core/sequence.ts';
-import type { Group } from './group.ts';
+import type { Gap, JournalPosition, SessionKey } from '../../contract/shard-messages.ts';
+import type { StreamSocket } from '../../contract/stream.ts';
+import { assert } from '../../core/assert.ts';
+import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../../core/event-id.ts';
+import type { Sequence } from '../../core/sequence.ts';
+import type { Group } from '../group.ts';
 import { type SessionEvent, type SessionState, sessionTransitions } from './session-state.ts';
 
 /** A place in the journal as numbers: what a cursor costs. */

@@ -1,10 +1,10 @@
-import type { JournalEntry } from '../../contract/journal.ts';
-import { eventFaults, textFault } from '../../core/event.ts';
-import { parseUuid } from '../../core/event-id.ts';
-import { eventSizeFault } from '../../core/event-json.ts';
-import { tagFault } from '../../core/execution.ts';
-import type { Fault } from '../../core/failure.ts';
-import * as limits from '../../core/limits.ts';
+import type { JournalEntry } from '../../../contract/journal.ts';
+import { eventFaults, textFault } from '../../../core/event.ts';
+import { parseUuid } from '../../../core/event-id.ts';
+import { eventSizeFault } from '../../../core/event-json.ts';
+import { tagFault } from '../../../core/execution.ts';
+import type { Fault } from '../../../core/failure.ts';
+import * as limits from '../../../core/limits.ts';
 
 /** Faults that one answer names; a batch of a thousand bad events needs no longer list. */
 const faultsMax = 100;

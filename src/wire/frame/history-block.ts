@@ -1,6 +1,6 @@
-import type { Sequence } from '../core/sequence.ts';
+import type { Sequence } from '../../core/sequence.ts';
+import type { RecordReader } from '../record/record-reader.ts';
 import { RecordEncoder } from './record-encoder.ts';
-import type { RecordReader } from './record-reader.ts';
 
 /** Records of history in a line, in the layout of window-record.ts. `buffer` is theirs alone and can be transferred to a shard. */
 export interface HistoryBlock {
