@@ -64,7 +64,7 @@ function readIntoWindow(client: BusClient, records: number): Promise<void> {
   const window = new WindowWriter(createWindow(64 * 2 ** 20));
   const registry = new ExecutionRegistry();
   const interest = new InterestMap(registry, 1);
-  const intake = new Intake({ window, registry, interest, mailboxes: [] }, '' as EventId);
+  const intake = new Intake({ window, registry, interest, mailboxes: [], onSkipped: () => undefined }, '' as EventId);
   let left = records;
   return new Promise((resolve, reject) => {
     const subscription = client.subscribe(

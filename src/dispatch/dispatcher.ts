@@ -3,9 +3,9 @@ import type { ControlAnswer, HealthReport, ReadinessReport } from '../contract/c
 import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
 import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
-import type { Cancel, Clock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
-import { flowCheckMs, holdBackMsMax, shardUnresponsiveMs } from '../core/limits.ts';
+import { shardUnresponsiveMs } from '../core/limits.ts';
 import { type Sequence, type ShardIndex, sequenceNone } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import { AdmissionDesk } from '../registrar/admission-desk.ts';
@@ -14,6 +14,7 @@ import { Gate } from '../registrar/gate.ts';
 import { HistoryDesk } from '../registrar/history-desk.ts';
 import { JoinDesk } from '../registrar/join-desk.ts';
 import { PositionWaiters } from '../registrar/position-waiters.ts';
+import { FlowControl } from './flow-control.ts';
 import { Intake, type WindowSink } from './intake.ts';
 import { InterestMap } from './interest.ts';
 import { Mailbox } from './mailbox.ts';
@@ -59,8 +60,7 @@ export class Dispatcher implements UpstreamSink {
   readonly #drained: (() => void)[] = [];
   #journal: JournalDescription | null = null;
   #draining = false;
-  #heldSinceMs = 0;
-  readonly #flowCheck: Cancel;
+  readonly #flow: FlowControl;
 
   constructor(dependencies: DispatcherDependencies) {
     this.#with = dependencies;
@@ -76,12 +76,20 @@ export class Dispatcher implements UpstreamSink {
             onFault(`task of shard ${index}`, fault);
           },
           onIdle: () => {
-            this.#checkFlow();
+            this.#flow.check();
           },
         }),
     );
     this.#intake = new Intake(
-      { window, registry, interest: this.#interest, mailboxes: this.#mailboxes },
+      {
+        window,
+        registry,
+        interest: this.#interest,
+        mailboxes: this.#mailboxes,
+        onSkipped: (fault) => {
+          onFault('record', fault);
+        },
+      },
       formatEventId(0, sequenceNone, 0 as JournalTag),
     );
     this.#waiters = new PositionWaiters(clock, sequenceNone);
@@ -102,14 +110,13 @@ export class Dispatcher implements UpstreamSink {
     });
     this.#control = new ControlDesk({
       ...shared,
-      health: () => this.#health(),
-      readiness: () => this.#readiness(),
+      health: () => this.health(),
+      readiness: () => this.readiness(),
       onPublished: dependencies.onPublished,
     });
     this.#admission = new AdmissionDesk(dependencies.connectionsMax, dependencies.connectionsPerAddressMax);
-    this.#flowCheck = clock.every(flowCheckMs, () => {
-      this.#checkFlow();
-    });
+    const { flow, onHeldBack } = dependencies;
+    this.#flow = new FlowControl({ window, flow, clock, mailboxes: this.#mailboxes, onHeldBack });
   }
 
   /** Gives every shard its way up. Call once, before connections are accepted. */
@@ -130,20 +137,18 @@ export class Dispatcher implements UpstreamSink {
   /** Ends every stream in order; settles when all shards have said so. */
   async drainStreams(): Promise<void> {
     this.#draining = true;
-    const all = Promise.all(
-      this.#mailboxes.map(
-        (mailbox) =>
-          new Promise<void>((resolve) => {
-            this.#drained.push(resolve);
-            mailbox.post({ kind: 'shutdown' });
-          }),
-      ),
+    const drained = this.#mailboxes.map(
+      (mailbox) =>
+        new Promise<void>((resolve) => {
+          this.#drained.push(resolve);
+          mailbox.post({ kind: 'shutdown' });
+        }),
     );
-    await all;
+    await Promise.all(drained);
   }
 
   close(): void {
-    this.#flowCheck();
+    this.#flow.close();
     this.#history.close();
     for (const mailbox of this.#mailboxes) mailbox.close();
     for (const link of this.#with.shards) link.reports.close();
@@ -172,19 +177,11 @@ export class Dispatcher implements UpstreamSink {
     };
   }
 
-  readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
-    return this.#readiness();
-  }
-
-  health(): Extract<ControlAnswer, { kind: 'health' }> {
-    return this.#health();
-  }
-
   batch(bytes: Buffer): Position {
     if (this.#intake.batch(bytes) > 0) {
       for (const mailbox of this.#mailboxes) mailbox.flush();
       this.#waiters.advance(this.#intake.head().sequence);
-      this.#checkFlow();
+      this.#flow.check();
     }
     return this.#intake.head();
   }
@@ -282,33 +279,7 @@ export class Dispatcher implements UpstreamSink {
     mailbox.post({ kind: 'resync', at: this.#intake.head(), values, gap });
   }
 
-  /** Holds the stream from the bus back while a shard that answers is more than half a window behind, for `holdBackMsMax` at most. */
-  #checkFlow(): void {
-    const { window, flow, clock } = this.#with;
-    const head = window.head().offset;
-    const nowMs = clock.monotonicMs();
-    let behind = false;
-    for (const mailbox of this.#mailboxes) {
-      const pending = mailbox.pendingOffset;
-      if (pending !== null && head - pending > window.capacityBytes / 2) behind = true;
-    }
-    if (!behind) {
-      if (this.#heldSinceMs !== 0) {
-        flow.release();
-        this.#with.onHeldBack(nowMs - this.#heldSinceMs);
-      }
-      this.#heldSinceMs = 0;
-      return;
-    }
-    if (this.#heldSinceMs === 0) {
-      this.#heldSinceMs = nowMs;
-      flow.hold();
-    } else if (nowMs - this.#heldSinceMs >= holdBackMsMax) {
-      flow.release();
-    }
-  }
-
-  #health(): Extract<ControlAnswer, { kind: 'health' }> {
+  health(): Extract<ControlAnswer, { kind: 'health' }> {
     const nowMs = this.#with.clock.monotonicMs();
     const shards: HealthReport['shards'] = this.#mailboxes.map((mailbox, shard) => {
       const since = mailbox.outstandingSinceMs;
@@ -318,7 +289,7 @@ export class Dispatcher implements UpstreamSink {
     return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
   }
 
-  #readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
+  readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
     const connected = this.#connected.isOpen;
     const filled = this.#filled.isOpen;
     const status: ReadinessReport['status'] = this.#draining

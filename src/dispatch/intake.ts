@@ -4,6 +4,7 @@ import { type EventId, formatEventId, type JournalTag } from '../core/event-id.t
 import type { Sequence } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
+import { WireError } from '../wire/record/wire-error.ts';
 import type { InterestMap } from './interest.ts';
 import type { Mailbox } from './mailbox.ts';
 
@@ -18,6 +19,8 @@ export interface IntakeDependencies {
   readonly registry: ExecutionRegistry;
   readonly interest: InterestMap;
   readonly mailboxes: readonly Mailbox[];
+  /** A record that no window can hold was left out; its bus has broken the limits of the contract. */
+  readonly onSkipped: (fault: WireError) => void;
 }
 
 /**
@@ -50,7 +53,7 @@ export class Intake {
     let tag = 0 as JournalTag;
     while (reader.next()) {
       const before = window.head();
-      window.append(reader);
+      if (!this.#append(reader)) continue;
       this.#fold(reader);
       const mask = this.#with.interest.maskOf(reader.executionId);
       if (mask !== 0) this.#wake(mask, before);
@@ -67,6 +70,18 @@ export class Intake {
   /** The window starts anew behind a position. */
   restart(sequence: Sequence, id: EventId): void {
     this.#head = { ...this.#with.window.reset(sequence), id };
+  }
+
+  /** False when the record is larger than the contract allows: it is left out, or the stream would break at it again and again. */
+  #append(reader: RecordReader): boolean {
+    try {
+      this.#with.window.append(reader);
+      return true;
+    } catch (fault) {
+      if (!(fault instanceof WireError) || fault.code !== 'record-too-large') throw fault;
+      this.#with.onSkipped(fault);
+      return false;
+    }
   }
 
   #fold(reader: RecordReader): void {

@@ -1,34 +1,21 @@
-import type { Gap, HistoryOutcome, ShardReport } from '../contract/shard-messages.ts';
+import type { HistoryOutcome, ShardReport } from '../contract/shard-messages.ts';
 import type { WindowReader } from '../contract/window.ts';
 import type { Clock } from '../core/clock.ts';
 import { catchUpStepsPerTurn, scratchBytes } from '../core/limits.ts';
 import { RecordView } from '../wire/frame/window-record.ts';
 import { Slicer } from './slicer.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from './stream/session.ts';
+import type { Sessions } from './stream/sessions.ts';
 import type { WatchTable } from './watch.ts';
-
-/** What the catch-up asks of the shard. All are called on the shard's loop. */
-export interface CatchUpHost {
-  /** The shard's drain position; null while it has been lapped and waits for a new view. */
-  target(): Cursor | null;
-  report(report: ShardReport): void;
-  /** Writes to the session; false when it parked (the cursor is moved to `end` either way). */
-  send(session: Session, bytes: Buffer, frames: number, end: Cursor): boolean;
-  /** A `deciding` session is owed something: open it. Answers false when it parked or ended. */
-  owed(session: Session): boolean;
-  /** Runs a step of one session; what it throws is contained to it. */
-  contain(session: Session, step: (session: Session) => void): void;
-  /** It stands at the target. */
-  caughtUp(session: Session): void;
-  /** Part of what it was owed is gone; its cursor stands where it goes on. */
-  gap(session: Session, gap: Gap): void;
-}
 
 export interface CatchUpDependencies {
   readonly window: WindowReader;
   readonly watch: WatchTable<Session>;
   readonly clock: Clock;
-  readonly host: CatchUpHost;
+  readonly sessions: Sessions;
+  /** The shard's drain position; null while it has been lapped and waits for a new view. */
+  readonly target: () => Cursor | null;
+  readonly report: (report: ShardReport) => void;
 }
 
 /** A slice read from the window, kept for the turn: many streams that come back at once want the same bytes. */
@@ -95,7 +82,7 @@ export class CatchUp {
     for (const session of sessions) {
       if (session.historyTicket !== ticket) continue;
       session.historyTicket = 0;
-      if (this.#reads(session)) this.#with.host.contain(session, take);
+      if (this.#reads(session)) this.#with.sessions.contain(session, take);
     }
   }
 
@@ -129,20 +116,20 @@ export class CatchUp {
     const steps = Math.min(this.#queue.length, catchUpStepsPerTurn);
     for (const session of this.#queue.splice(0, steps)) {
       session.queued = false;
-      this.#with.host.contain(session, this.stepNow);
+      this.#with.sessions.contain(session, this.stepNow);
     }
     this.#shared.clear();
     if (this.#queue.length > 0) this.#schedule();
   }
 
   #step(session: Session): void {
-    const { host, window } = this.#with;
-    const target = host.target();
+    const { sessions, window } = this.#with;
+    const target = this.#with.target();
     const cursor = session.cursor;
     // Lapped: the new view puts every reader back into the queue.
     if (target === null || cursor === null) return;
     if (cursor.sequence >= target.sequence) {
-      host.caughtUp(session);
+      sessions.caughtUp(session);
       return;
     }
     const until = { sequence: target.sequence, offset: target.offset };
@@ -193,13 +180,13 @@ export class CatchUp {
 
   /** Sends a slice and moves the cursor behind it. False when the session reads no longer. */
   #hand(session: Session, bytes: Buffer, frames: number, end: Cursor): boolean {
-    const { host } = this.#with;
+    const { sessions } = this.#with;
     if (frames === 0) {
       if (session.cursor !== null) copyCursor(end, session.cursor);
       return true;
     }
-    if (session.state === 'deciding' && !host.owed(session)) return false;
-    return host.send(session, bytes, frames, end);
+    if (session.state === 'deciding' && !sessions.begin(session, 'owed')) return false;
+    return sessions.send(session, bytes, frames, end);
   }
 
   #tooOld(session: Session, outcome: Extract<HistoryOutcome, { kind: 'too-old' }>): void {
@@ -207,7 +194,7 @@ export class CatchUp {
     const requested = cursorId(session.cursor);
     copyCursor(cursorAt(outcome.resumeAfter), session.cursor);
     if (session.fromEarliest) return;
-    this.#with.host.gap(session, { reason: 'overtaken', requested, oldestAvailable: outcome.oldestAvailable });
+    this.#with.sessions.sayGap(session, { reason: 'overtaken', requested, oldestAvailable: outcome.oldestAvailable });
   }
 
   #askHistory(session: Session, cursor: Cursor, target: Cursor): void {
@@ -219,7 +206,7 @@ export class CatchUp {
       this.#tickets.set(key, ticket);
       this.#ticketKeys.set(ticket, key);
       this.#waiting.set(ticket, []);
-      this.#with.host.report({
+      this.#with.report({
         kind: 'read-history',
         ticket,
         executionIds: session.group.executionIds(),

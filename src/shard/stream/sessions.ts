@@ -62,9 +62,13 @@ export class Sessions {
     return session.state === 'catching-up';
   }
 
-  /** Tells an open stream that part of what it was owed is gone; its cursor stands where it goes on. */
+  /** Part of what a stream was owed is gone; its cursor stands where it goes on. Said at once, or before anything else when its socket drains. */
   sayGap(session: Session, gap: Gap): void {
     session.gap = gap;
+    if (session.state === 'deciding') {
+      this.begin(session, 'owed');
+      return;
+    }
     if (!session.open || session.blockedSinceMs > 0) return;
     const frames = this.#takeGap(session);
     for (const frame of frames) this.#settle(session, session.socket.write(frame));
@@ -130,6 +134,19 @@ export class Sessions {
     }
     session.socket.end(last);
     this.close(session, reason);
+  }
+
+  /** Every stream at once, in order: `done` where one is open, a refusal where nothing has been sent. */
+  endAll(): void {
+    const end = (session: Session): void => {
+      if (session.open) {
+        this.end(session, 'shutdown');
+      } else {
+        session.socket.refuse({ kind: 'shutting-down' });
+        this.close(session, 'refused');
+      }
+    };
+    for (const session of [...this.byKey.values()]) this.contain(session, end);
   }
 
   /** Gives a live session a cursor of its own, at the shard's position. */
