@@ -35,12 +35,21 @@ test('what was acknowledged before SIGKILL is there afterwards, with the same id
     t.is(stored.get(first)?.event?.source_id, source);
     t.is(stored.get(second)?.event?.execution_id, executionOf(Number(execution)));
   }
-  t.deepEqual(records.map(({ sequence }) => sequence), records.map((_, index) => index + 1));
-  t.deepEqual(records.map(({ id }) => id).sort(), records.map(({ id }) => id));
+  t.deepEqual(
+    records.map(({ sequence }) => sequence),
+    records.map((_, index) => index + 1),
+  );
+  t.deepEqual(
+    records.map(({ id }) => id).sort(),
+    records.map(({ id }) => id),
+  );
   // A batch is there as a whole: events come in pairs.
   t.is(records.length % 2, 0);
   const events = [1, 2, 3, 4].map((n) => journal.execution(executionOf(n))?.events ?? 0);
-  t.is(events.reduce((sum, count) => sum + count), records.length);
+  t.is(
+    events.reduce((sum, count) => sum + count),
+    records.length,
+  );
   const [first = '', , execution, source_id = ''] = acknowledged.at(-1) ?? [];
   const again = await append(journal, eventEntry(Number(execution), { source_id }));
   t.deepEqual(again.ids, [first as never]);

@@ -10,7 +10,10 @@ import { journalIn } from '../support/open-journal.ts';
 
 interface Model {
   readonly records: string[];
-  readonly executions: Map<string, { status: ExecutionStatus; said: boolean; tags: string[]; last: string; events: number }>;
+  readonly executions: Map<
+    string,
+    { status: ExecutionStatus; said: boolean; tags: string[]; last: string; events: number }
+  >;
   readonly sources: Map<string, { input: string; id: string }>;
 }
 
@@ -93,7 +96,10 @@ async function agrees(journal: EventJournal, model: Model, idOf: ReadonlyMap<str
 test('the journal agrees with a list on any batches, appended together or apart, over restarts', async (t) => {
   const seed = randomInt(2 ** 31);
   t.log(`seed ${seed}`);
-  const group = fc.record({ batches: fc.array(fc.array(entry, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), reopen: fc.boolean() });
+  const group = fc.record({
+    batches: fc.array(fc.array(entry, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }),
+    reopen: fc.boolean(),
+  });
   const property = fc.asyncProperty(fc.array(group, { maxLength: 12 }), async (groups) => {
     const store = new MemoryStore();
     let { journal, reopen } = await journalIn(t, () => store);

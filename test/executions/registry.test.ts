@@ -52,10 +52,13 @@ test('members of a tag have the sequence at which they got it, and leave when fo
   registry.applyChange('x', at(1), change({ tags: ['a'] }));
   registry.applyChange('y', at(2), change({ tags: ['a', 'b'] }));
   registry.applyChange('x', at(3), change({ statusChanged: false, tags: ['b'] }));
-  t.deepEqual([...(registry.members('b') ?? [])], [
-    ['y', 2],
-    ['x', 3],
-  ]);
+  t.deepEqual(
+    [...(registry.members('b') ?? [])],
+    [
+      ['y', 2],
+      ['x', 3],
+    ],
+  );
   t.true(registry.knows('a') && registry.knows('x') && !registry.knows('c'));
   t.true(registry.forget('y'));
   t.deepEqual([...(registry.members('a') ?? [])], [['x', 1]]);
@@ -93,7 +96,11 @@ test('pages go over all executions once, by id, filtered by tag and status', (t)
   const registry = new ExecutionRegistry();
   for (let n = 0; n < 25; n += 1) {
     const tags = n % 2 === 0 ? ['even'] : [];
-    registry.applyChange(executionOf((n * 7) % 25), at(n + 1), change({ status: n % 5 === 0 ? 'failed' : 'running', tags }));
+    registry.applyChange(
+      executionOf((n * 7) % 25),
+      at(n + 1),
+      change({ status: n % 5 === 0 ? 'failed' : 'running', tags }),
+    );
   }
   const walk = (filter: object): string[] => {
     const ids: string[] = [];
@@ -107,10 +114,22 @@ test('pages go over all executions once, by id, filtered by tag and status', (t)
   };
   const all = [...registry.values()];
   const expected = (keep: (facts: (typeof all)[number]) => boolean): string[] =>
-    all.filter(keep).map(({ executionId }) => executionId).sort();
-  t.deepEqual(walk({}), expected(() => true));
-  t.deepEqual(walk({ status: 'failed' }), expected(({ status }) => status === 'failed'));
-  t.deepEqual(walk({ tag: 'even' }), expected(({ tags }) => tags.length > 0));
+    all
+      .filter(keep)
+      .map(({ executionId }) => executionId)
+      .sort();
+  t.deepEqual(
+    walk({}),
+    expected(() => true),
+  );
+  t.deepEqual(
+    walk({ status: 'failed' }),
+    expected(({ status }) => status === 'failed'),
+  );
+  t.deepEqual(
+    walk({ tag: 'even' }),
+    expected(({ tags }) => tags.length > 0),
+  );
   t.deepEqual(walk({ tag: 'none' }), []);
 });
 

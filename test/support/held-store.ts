@@ -1,6 +1,6 @@
-import { AppendError } from '../../src/core/failure.ts';
-import { MemoryStore } from '../../src/bus/engine/memory-store.ts';
 import type { StoreBatch } from '../../src/bus/engine/journal-store.ts';
+import { MemoryStore } from '../../src/bus/engine/memory-store.ts';
+import { AppendError } from '../../src/core/failure.ts';
 
 /** A memory store whose commits are visible to reads at once, as LMDB's may be, but flushed only when the test says so. */
 export class HeldStore extends MemoryStore {

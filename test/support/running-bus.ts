@@ -1,9 +1,9 @@
 import type { ExecutionContext } from 'ava';
-import { type RunningBus, startBus } from '../../src/bus/start-bus.ts';
 import type { BusSettings } from '../../src/bus/start-bus.ts';
+import { type RunningBus, startBus } from '../../src/bus/start-bus.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import type { RecordBatchMessage, RecordMessage } from '../../src/wire/bus-messages.ts';
 import { type BusClient, createBusClient } from '../../src/wire/bus-client.ts';
+import type { RecordBatchMessage, RecordMessage } from '../../src/wire/bus-messages.ts';
 import { decodeRecordBatch } from '../../src/wire/grpc-proto.ts';
 
 /** A bus on a port of its own, in this process, and a client; both end with the test. */

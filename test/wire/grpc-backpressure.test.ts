@@ -1,9 +1,9 @@
 import test from 'ava';
+import { InvariantError } from '../../src/core/assert.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createBusClient } from '../../src/wire/bus-client.ts';
 import { serveBus } from '../../src/wire/bus-server.ts';
 import type { BusService } from '../../src/wire/bus-service.ts';
-import { createBusClient } from '../../src/wire/bus-client.ts';
-import { systemClock } from '../../src/core/clock.ts';
-import { InvariantError } from '../../src/core/assert.ts';
 import { executionOf } from '../support/journal-input.ts';
 import { Collected, runningBus } from '../support/running-bus.ts';
 
@@ -26,7 +26,14 @@ test('a paused subscriber holds the bus back after a few batches, and misses not
       while (!sink.signal.aborted) await settle();
     },
   };
-  const options = { host: '127.0.0.1', port: 0, clock: systemClock, onInternalError: (error: unknown) => { t.log(error); } };
+  const options = {
+    host: '127.0.0.1',
+    port: 0,
+    clock: systemClock,
+    onInternalError: (error: unknown) => {
+      t.log(error);
+    },
+  };
   const server = await serveBus(service, options);
   const client = createBusClient(`127.0.0.1:${server.port}`, { clock: systemClock });
   t.teardown(() => {
@@ -61,5 +68,8 @@ test('a subscriber that was paused over many appends reads on in order', async (
   t.true(seen.records.length < 8_000);
   subscription.resume();
   await seen.until(() => seen.records.length === 8_000);
-  t.deepEqual(seen.records.map(({ sequence }) => sequence), Array.from({ length: 8_000 }, (_, n) => n + 1));
+  t.deepEqual(
+    seen.records.map(({ sequence }) => sequence),
+    Array.from({ length: 8_000 }, (_, n) => n + 1),
+  );
 });

@@ -1,7 +1,7 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import test from 'ava';
+import { type EventId, eventIdParts, formatEventId, type JournalTag, nilId } from '../../src/core/event-id.ts';
 import { BusError } from '../../src/core/failure.ts';
-import { eventIdParts, formatEventId, type EventId, type JournalTag, nilId } from '../../src/core/event-id.ts';
 import { toSequence } from '../../src/core/sequence.ts';
 import type { ExecutionsResponseMessage, PositionMessage, PublishEntryMessage } from '../../src/wire/bus-messages.ts';
 import { decodeRecordBatch } from '../../src/wire/grpc-proto.ts';
@@ -17,7 +17,11 @@ test('what is published is described and subscribed to, from everywhere', async 
   const empty = await client.describe();
   t.is(empty.newest_id, empty.origin_id);
   const { ids, last_sequence } = await client.publish({
-    entries: [event(1, { size: 3, metadata: { k: 'v' } }), event(2), { change: { execution_id: executionOf(1), status: 3 } }],
+    entries: [
+      event(1, { size: 3, metadata: { k: 'v' } }),
+      event(2),
+      { change: { execution_id: executionOf(1), status: 3 } },
+    ],
   });
   t.is(last_sequence, 3);
   const described = await client.describe(ids[1]);
@@ -40,7 +44,10 @@ test('what is published is described and subscribed to, from everywhere', async 
     await seen.until(() => seen.records.length === 3 - start && seen.batches.length > 0);
     t.is(seen.batches[0]?.through_sequence, start);
     t.is(seen.batches[0]?.records.length, 0);
-    t.deepEqual(seen.records.map(({ id }) => id), ids.slice(start));
+    t.deepEqual(
+      seen.records.map(({ id }) => id),
+      ids.slice(start),
+    );
     t.is(seen.batches.at(-1)?.through_id, ids[2]);
     subscription.cancel();
   }
@@ -53,7 +60,10 @@ test('a subscription goes on live, each record once', async (t) => {
   const ids: string[] = [];
   for (let n = 0; n < 50; n += 1) ids.push(...(await client.publish({ entries: [event(n % 3), event(1)] })).ids);
   await seen.until(() => seen.records.length >= 100);
-  t.deepEqual(seen.records.map(({ id }) => id), ids);
+  t.deepEqual(
+    seen.records.map(({ id }) => id),
+    ids,
+  );
 });
 
 test('bad input is INVALID_ARGUMENT with every field, and nothing is appended', async (t) => {
@@ -100,7 +110,10 @@ test('refusals have their codes', async (t) => {
   t.is(await code(client.publish({ entries: [event(1, { source_id: 's', size: 1 })] })), 'conflict');
   t.is(await code(client.publish({ entries: [event(1, { uri: 'u'.repeat(5_000_000) })] })), 'exhausted');
   const many = Array.from({ length: 101 }, (_, n) => `t${n}`);
-  t.is(await code(client.publish({ entries: [{ change: { execution_id: executionOf(2), tags: many } }] })), 'exhausted');
+  t.is(
+    await code(client.publish({ entries: [{ change: { execution_id: executionOf(2), tags: many } }] })),
+    'exhausted',
+  );
   t.is(await code(client.publish({ entries: [event(1)] }, 0)), 'deadline');
 });
 
@@ -168,15 +181,28 @@ test('executions: a snapshot, then what changes', async (t) => {
   const messages = client.executions({ follow: true })[Symbol.asyncIterator]();
   const snapshot = (await messages.next()).value as ExecutionsResponseMessage;
   t.like(snapshot, { snapshot_complete: true, as_of_sequence: 2 });
-  t.like(snapshot.executions[0], { execution_id: executionOf(1), status: 2, events: 1, bytes: 4, last_event_sequence: 1 });
+  t.like(snapshot.executions[0], {
+    execution_id: executionOf(1),
+    status: 2,
+    events: 1,
+    bytes: 4,
+    last_event_sequence: 1,
+  });
   t.deepEqual(snapshot.executions[1]?.tags, [{ tag: 'x', sequence: 2 }]);
   await client.publish({ entries: [{ change: { execution_id: executionOf(1), status: 3 } }] });
   const changed = (await messages.next()).value as ExecutionsResponseMessage;
   t.is(changed.as_of_sequence, 3);
-  t.deepEqual(changed.executions.map(({ execution_id, status }) => [execution_id, status]), [[executionOf(1), 3]]);
+  t.deepEqual(
+    changed.executions.map(({ execution_id, status }) => [execution_id, status]),
+    [[executionOf(1), 3]],
+  );
   await messages.return?.();
   const only = client.executions({ execution_ids: [executionOf(2), executionOf(7)] });
-  for await (const message of only) t.deepEqual(message.executions.map(({ execution_id }) => execution_id), [executionOf(2)]);
+  for await (const message of only)
+    t.deepEqual(
+      message.executions.map(({ execution_id }) => execution_id),
+      [executionOf(2)],
+    );
 });
 
 test('a publish pipe answers each in order; a refusal leaves the others alone', async (t) => {
@@ -208,7 +234,11 @@ test('health and reflection answer', async (t) => {
   });
   t.deepEqual(health, Buffer.from([8, 1]), 'SERVING');
   const info = raw.makeBidiStreamRequest('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', asBytes, asBytes);
-  const services = new Promise<string>((resolve) => info.once('data', (bytes: Buffer) => { resolve(bytes.toString('latin1')); }));
+  const services = new Promise<string>((resolve) =>
+    info.once('data', (bytes: Buffer) => {
+      resolve(bytes.toString('latin1'));
+    }),
+  );
   info.write(Buffer.from([0x3a, 1, 0x2a]));
   t.regex(await services, /rivulet\.bus\.v1\.StorageEventBus/);
   info.end();
