@@ -45,9 +45,17 @@ function overwrite(path: string, page: number, bytes: Buffer): void {
   closeSync(file);
 }
 
+/** Overwrites every page in which a text stands, old copies of it included. */
+function overwriteAround(path: string, text: string, bytes: Buffer): void {
+  const content = readFileSync(path);
+  for (let at = content.indexOf(text); at !== -1; at = content.indexOf(text, at + 1)) {
+    overwrite(path, Math.floor(at / pageBytes), bytes);
+  }
+}
+
 const pagesOf = (path: string): number => Math.floor(statSync(path).size / pageBytes);
 
-const damages: Record<string, (path: string) => void> = {
+const damages: Record<string, (path: string, id: string) => void> = {
   'cut in half': (path) => {
     truncateSync(path, statSync(path).size / 2);
   },
@@ -57,11 +65,11 @@ const damages: Record<string, (path: string) => void> = {
   'zeroed at its head': (path) => {
     overwrite(path, 0, Buffer.alloc(2 * pageBytes));
   },
-  'zeroed in the middle': (path) => {
-    overwrite(path, pagesOf(path) >> 1, Buffer.alloc(8 * pageBytes));
+  'zeroed in the middle': (path, id) => {
+    overwriteAround(path, id, Buffer.alloc(pageBytes));
   },
-  'garbage in the middle': (path) => {
-    overwrite(path, pagesOf(path) >> 1, randomBytes(8 * pageBytes));
+  'garbage in the middle': (path, id) => {
+    overwriteAround(path, id, randomBytes(pageBytes));
   },
   'garbage from one end to the other': (path) => {
     overwrite(path, 0, randomBytes(pagesOf(path) * pageBytes));
@@ -70,10 +78,10 @@ const damages: Record<string, (path: string) => void> = {
 
 for (const [name, damage] of Object.entries(damages)) {
   // Without this, the bus would end with SIGBUS and no word, or serve an empty journal as if nothing had happened.
-  test(`a journal that is ${name} is named, left alone, and repaired on demand`, async (t) => {
+  test.serial(`a journal that is ${name} is named, left alone, and repaired on demand`, async (t) => {
     const { directory, ids, tag } = await filledDirectory(t);
     const path = join(directory, journalFileName);
-    damage(path);
+    damage(path, ids[2_000] ?? '');
     const before = readFileSync(path);
     const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0 } as const;
     const error = await t.throwsAsync(startBus(settings, events), { instanceOf: StartError });
@@ -91,7 +99,7 @@ for (const [name, damage] of Object.entries(damages)) {
     t.is(records.length, report.records);
     const known = new Set(ids);
     t.true(records.every(({ id, change }) => known.has(id) || change !== undefined));
-    t.not(journal.describe().tag as number, tag);
+    t.not(journal.describe().tag, tag);
     const next = await append(journal, eventEntry(3));
     t.true(records.every(({ id }) => id < (next.ids[0] ?? '')));
     for (const { id, sequence } of records.slice(0, 50)) {
@@ -102,17 +110,15 @@ for (const [name, damage] of Object.entries(damages)) {
 }
 
 // Without this, one bad page would cost everything behind it.
-test('a repair keeps what lies before and behind the damage', async (t) => {
-  const { directory } = await filledDirectory(t);
-  const path = join(directory, journalFileName);
-  const middle = pagesOf(path) >> 1;
-  overwrite(path, middle, randomBytes(2 * pageBytes));
+test.serial('a repair keeps what lies before and behind the damage', async (t) => {
+  const { directory, ids } = await filledDirectory(t);
+  overwriteAround(join(directory, journalFileName), ids[2_000] ?? '', randomBytes(pageBytes));
   await t.throwsAsync(checkJournal(directory, systemClock), { instanceOf: StartError });
   const report = await repairJournal(directory, systemClock);
-  t.true(report.records > 2_000, `kept ${report.records} of 4,001`);
+  t.true(report.records > 3_500 && report.records < 4_001, `kept ${report.records} of 4,001`);
 });
 
-test('a repair of a journal that is whole loses nothing', async (t) => {
+test.serial('a repair of a journal that is whole loses nothing', async (t) => {
   const { directory, ids } = await filledDirectory(t);
   const report = await repairJournal(directory, systemClock);
   t.like(report, { records: 4_001, executions: 2, complete: true });
@@ -123,7 +129,7 @@ test('a repair of a journal that is whole loses nothing', async (t) => {
   t.deepEqual(readdirSync(directory).filter((name) => name.includes('damaged')).length, 1);
 });
 
-test('a fresh directory is fine; one without a journal has nothing to repair', async (t) => {
+test.serial('a fresh directory is fine; one without a journal has nothing to repair', async (t) => {
   const directory = join(temporaryDirectory(t), 'made', 'on', 'demand');
   await t.throwsAsync(repairJournal(directory, systemClock), { instanceOf: StartError, message: /no journal/ });
   const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0 } as const;
@@ -132,7 +138,7 @@ test('a fresh directory is fine; one without a journal has nothing to repair', a
   t.true(statSync(join(directory, journalFileName)).size > 0);
 });
 
-test('a copy of a journal serves as well as the journal', async (t) => {
+test.serial('a copy of a journal serves as well as the journal', async (t) => {
   const { directory } = await filledDirectory(t);
   const copy = join(directory, 'copy');
   mkdirSync(copy);

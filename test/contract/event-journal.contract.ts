@@ -22,7 +22,7 @@ export interface JournalUnderTest {
   readonly journal: EventJournal;
   readonly clock: HandClock;
   /** Closes it and opens it again, as a restart does. */
-  reopen(settings?: Partial<JournalSettings>): Promise<JournalUnderTest>;
+  readonly reopen: (settings?: Partial<JournalSettings>) => Promise<JournalUnderTest>;
 }
 
 /** Opens an empty journal at `startMs` and registers its end with the test. */

@@ -1,10 +1,10 @@
 import type { StoreBatch } from '../../src/bus/engine/journal-store.ts';
 import { MemoryStore } from '../../src/bus/engine/memory-store.ts';
-import { AppendError } from '../../src/core/failure.ts';
+import type { AppendError } from '../../src/core/failure.ts';
 
 /** A memory store whose commits are visible to reads at once, as LMDB's may be, but flushed only when the test says so. */
 export class HeldStore extends MemoryStore {
-  #waiting: { readonly release: () => void; readonly fail: (error: AppendError) => void }[] = [];
+  readonly #waiting: { readonly release: () => void; readonly fail: (error: AppendError) => void }[] = [];
   held = false;
   /** Batches that reached the store. */
   commits = 0;

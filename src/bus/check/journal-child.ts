@@ -1,6 +1,5 @@
 import { writeSync } from 'node:fs';
 import type { ChildReport } from './child-run.ts';
-import { copyTasks, isCopyTask } from './journal-copy.ts';
 import { journalFault } from './journal-walk.ts';
 
 /** A process of its own for what damage may end. Arguments: the task, the journal's directory, then those of the task. */
@@ -21,5 +20,9 @@ function check(): void {
   }
 }
 
-if (isCopyTask(task)) await copyTasks[task](directory, rest, say);
-else check();
+if (task === 'check') check();
+else {
+  // The check is on the way of every start: it loads no more than it needs.
+  const { copyTasks, isCopyTask } = await import('./journal-copy.ts');
+  if (isCopyTask(task)) await copyTasks[task](directory, rest, say);
+}

@@ -1,3 +1,4 @@
+import { assert } from '../../core/assert.ts';
 import { systemClock } from '../../core/clock.ts';
 import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../../core/event-id.ts';
 import { toSequence } from '../../core/sequence.ts';
@@ -5,7 +6,7 @@ import { ExecutionRegistry } from '../../executions/registry.ts';
 import { decodeRecord } from '../../wire/grpc/grpc-proto.ts';
 import { peekRecord, statusOfNumber } from '../../wire/record/record-codec.ts';
 import type { JournalIdentity, JournalState, StoreBatch, StoredRecord } from '../engine/journal-store.ts';
-import { LmdbStore, openTables, parseSourceRow, readMeta } from '../engine/lmdb-store.ts';
+import { LmdbStore, openTables, parseSourceRow, readMeta, tableStats } from '../engine/lmdb-store.ts';
 import { packedFault, unpackRecord } from '../engine/stored-record.ts';
 import { identityBatch, newIdentity, withNewTag } from '../journal/open-journal.ts';
 import type { ChildReport } from './child-run.ts';
@@ -84,6 +85,8 @@ async function copyRecords(directory: string, rest: readonly string[], say: Say)
       if (batch.length >= Number(perCommit)) await flush();
     }
     await flush();
+    // A page of nonsense may end a walk without an error.
+    for (const { key } of records.getRange({ reverse: true, limit: 1 })) assert(key <= through, 'the walk ended early');
     say({ kind: 'done', rows: 0 });
   });
 }
@@ -91,6 +94,8 @@ async function copyRecords(directory: string, rest: readonly string[], say: Say)
 async function copyExecutions(directory: string, [target]: readonly string[], say: Say): Promise<void> {
   const source = new LmdbStore(directory, { readOnly: true });
   const executions = [...source.executions()];
+  const { entryCount } = tableStats(openTables(directory, { readOnly: true }).executions);
+  assert(executions.length === entryCount, 'the walk ended early');
   await withStore(target, async (store) => {
     for (let from = 0; from < executions.length; from += rowsPerCommit) {
       await addRows(store, { executions: executions.slice(from, from + rowsPerCommit) });
@@ -113,6 +118,7 @@ async function copySources(directory: string, [target]: readonly string[], say: 
     }
     await addRows(store, { sources: batch });
   });
+  assert(rows === tableStats(sources).entryCount, 'the walk ended early');
   say({ kind: 'done', rows });
 }
 
@@ -160,7 +166,7 @@ async function finish(directory: string, [origin]: readonly string[], say: Say):
       if (!tags.has(tag)) tags.set(tag, sequence);
     }
     const settled = origin === 'new' && rows > 0 ? recovered(store, loaded, tags) : loaded;
-    await store.commit(identityBatch(settled.identity, { ...settled.state, sources }));
+    await store.commit(identityBatch({ ...settled.identity, repaired: true }, { ...settled.state, sources }));
   });
   say({ kind: 'done', rows });
 }

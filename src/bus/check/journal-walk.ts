@@ -4,12 +4,13 @@ import { checkBytesMax, checkRecordsMax } from '../../core/limits.ts';
 import { peekRecord } from '../../wire/record/record-codec.ts';
 import type { JournalState } from '../engine/journal-store.ts';
 import { journalFileName, openTables, readMeta, type Tables, tableStats } from '../engine/lmdb-store.ts';
-import { indexKeyBytes, packedFault, unpackRecord } from '../engine/stored-record.ts';
+import { packedFault, unpackRecord } from '../engine/stored-record.ts';
 
 /** How a walk over part of the records ended. */
 interface Walked {
   readonly fault: string | null;
-  readonly records: number;
+  /** Every record was seen. */
+  readonly whole: boolean;
 }
 
 /**
@@ -30,7 +31,7 @@ export function journalFault(directory: string): string | null {
   const { state } = meta;
   const oldest = walk(tables, state, false);
   if (oldest.fault !== null) return oldest.fault;
-  if (oldest.records >= checkRecordsMax) {
+  if (!oldest.whole) {
     const newest = walk(tables, state, true);
     if (newest.fault !== null) return newest.fault;
   }
@@ -49,17 +50,17 @@ function walk(tables: Tables, state: JournalState, reverse: boolean): Walked {
   let last: { readonly sequence: number; readonly id: string } | null = null;
   for (const { key, value } of tables.records.getRange({ reverse })) {
     const fault = packedFault(value);
-    if (fault !== null) return { fault: `record ${key} ${fault}`, records };
+    if (fault !== null) return { fault: `record ${key} ${fault}`, whole: false };
     const { sequence, id } = peekRecord(unpackRecord(key, value).bytes);
     const ordered = last === null || (reverse ? id < last.id : id > last.id);
     const within = key > state.horizonSequence && key <= state.newestSequence;
-    if (sequence !== key || !ordered || !within) return { fault: `record ${key} is out of place`, records };
+    if (sequence !== key || !ordered || !within) return { fault: `record ${key} is out of place`, whole: false };
     last = { sequence, id };
     records += 1;
     bytes += value.length;
-    if (records >= checkRecordsMax || bytes >= checkBytesMax) return { fault: null, records: checkRecordsMax };
+    if (records >= checkRecordsMax || bytes >= checkBytesMax) return { fault: null, whole: false };
   }
-  return { fault: null, records };
+  return { fault: countFault('records', tables.records, records), whole: true };
 }
 
 /** The newest record is the one that the state names. A repair may have left a hole there, which the state of then says. */
@@ -73,14 +74,27 @@ function endFault(tables: Tables, state: JournalState): string | null {
   return null;
 }
 
-/** Executions are loaded whole; of the other tables every key, within the bounds, so that their pages are touched. */
+/** A page of nonsense may end a walk without an error: what was seen must be what LMDB counts. */
+function countFault(name: string, table: { getStats(): object }, seen: number): string | null {
+  const { entryCount } = tableStats(table);
+  return seen === entryCount ? null : `only ${seen} of its ${entryCount} ${name} can be reached`;
+}
+
+/** Executions are loaded whole; of the other tables every row, within the bounds, so that their pages are touched. */
 function smallTablesFault(tables: Tables): string | null {
-  for (const { value } of tables.executions.getRange()) JSON.parse(value.toString());
-  for (const { key } of tables.index.getRange({ limit: checkRecordsMax })) {
-    if (key.length !== indexKeyBytes) return 'its index is damaged';
+  let executions = 0;
+  for (const { value } of tables.executions.getRange()) {
+    JSON.parse(value.toString());
+    executions += 1;
   }
-  for (const { value } of tables.sourceOrder.getRange({ limit: checkRecordsMax })) {
-    if (value.length <= 8) return 'its idempotency keys are damaged';
+  const fault = countFault('executions', tables.executions, executions);
+  if (fault !== null) return fault;
+  const others = { 'index rows': tables.index, 'idempotency keys': tables.sources, 'key rows': tables.sourceOrder };
+  for (const [name, table] of Object.entries(others)) {
+    let rows = 0;
+    for (const { value } of table.getRange({ limit: checkRecordsMax })) rows += value.length > 0 ? 1 : 0;
+    const short = rows < checkRecordsMax ? countFault(name, table, rows) : null;
+    if (short !== null) return short;
   }
   return null;
 }

@@ -8,6 +8,8 @@ export interface JournalIdentity {
   readonly createdMs: number;
   /** Every tag it ever had, by ascending first sequence; the last is the one in use. */
   readonly tags: readonly { readonly tag: JournalTag; readonly first: number }[];
+  /** True when a repair may have left holes between the records; without one a missing record is damage. */
+  readonly repaired: boolean;
 }
 
 /** How far a journal is. Written with every commit. */

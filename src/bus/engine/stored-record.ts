@@ -63,7 +63,7 @@ export function unpackRecord(sequence: number, packed: Buffer): StoredRecord {
   };
 }
 
-export const indexKeyBytes = 24;
+const indexKeyBytes = 24;
 
 /** Key of the index: execution, then twice the sequence, odd for a change, as 8 bytes big-endian. */
 export function indexKey(execution: Buffer, sequence: number, isChange: boolean): Buffer {

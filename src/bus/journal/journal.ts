@@ -118,6 +118,15 @@ export class Journal implements port.EventJournal {
     }
     const until = Math.min(range.until, this.#state.newestSequence);
     const { records, through } = readRecords(this.#store, this.#registry, { ...range, until: toSequence(until) }, take);
+    if (
+      !this.#identity.repaired &&
+      range.executionIds === null &&
+      !range.eventsOnly &&
+      records !== through - range.after
+    ) {
+      const missing = `the journal is damaged: a record between ${range.after} and ${through} is missing`;
+      return Promise.reject(new AppendError('journal-failed', missing));
+    }
     return Promise.resolve({
       kind: 'read',
       records,

@@ -28,6 +28,7 @@ export function newIdentity(createdMs: number): { identity: JournalIdentity; sta
     journalId: randomUUID(),
     createdMs,
     tags: [{ tag: newTag([]), first: 1 }],
+    repaired: false,
   };
   const id = originId(identity);
   const state: JournalState = {

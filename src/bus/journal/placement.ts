@@ -53,10 +53,7 @@ function newest({ state }: PlacementView): Place {
 function placeOwn(view: PlacementView, id: EventId, parts: EventIdParts, life: number): CursorPlacement {
   const { state, identity } = view;
   const { sequence } = parts;
-  if (sequence === 0) {
-    if (parts.timeMs !== identity.createdMs) return unknown(view, id);
-    return state.horizonSequence > 0 ? expired(view) : { verdict: 'placed', sequence, id: state.horizonId };
-  }
+  if (sequence === 0) return parts.timeMs === identity.createdMs ? placeOrigin(view) : unknown(view, id);
   const first = identity.tags[life]?.first ?? 1;
   const end = identity.tags[life + 1]?.first ?? Number.POSITIVE_INFINITY;
   if (sequence < first || sequence >= end) return unknown(view, id);
@@ -64,6 +61,11 @@ function placeOwn(view: PlacementView, id: EventId, parts: EventIdParts, life: n
   if (sequence < state.horizonSequence) return id < state.horizonId ? expired(view) : unknown(view, id);
   const stored = sequence === state.horizonSequence ? state.horizonId : view.idAt(sequence);
   return stored === id ? { verdict: 'placed', sequence, id } : unknown(view, id);
+}
+
+/** The origin of any life of this journal: before the first record. */
+function placeOrigin(view: PlacementView): CursorPlacement {
+  return view.state.horizonSequence > 0 ? expired(view) : { verdict: 'placed', ...horizon(view) };
 }
 
 function placeForeign(view: PlacementView, id: EventId): CursorPlacement {

@@ -42,12 +42,14 @@ class Changes {
     wake?.();
   };
 
-  async some(signal: AbortSignal): Promise<void> {
+  /** Waits for something to tell; false on abort. */
+  async some(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted && this.#changed.size + this.#forgotten.size === 0) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    return !signal.aborted;
   }
 
   /** One message's worth. `asOf` holds for the last message of a take only, so earlier ones repeat the one before. */
@@ -91,9 +93,7 @@ export async function feedExecutions(
     await sendSnapshot(snapshot, sink);
     if (request.follow !== true) return;
     let asOf: number = snapshot.asOf;
-    while (!sink.signal.aborted) {
-      await changes.some(sink.signal);
-      if (sink.signal.aborted) break;
+    while (await changes.some(sink.signal)) {
       const message = changes.take(asOf);
       asOf = message.as_of_sequence;
       await sink.send(message);

@@ -114,21 +114,24 @@ export async function feedReader(
 }
 
 function rangeOf(request: ReadRequestMessage, newest: Sequence): ReadRange {
-  const { after_sequence = 0, until_sequence = 0, execution_ids = [] } = request;
-  const faults = [];
+  const { after_sequence = 0, until_sequence = 0, execution_ids = [], events_only = false } = request;
+  const faults = executionIdFaults(execution_ids);
   if (!isSequence(after_sequence)) faults.push({ field: ['after_sequence'], reason: 'must be at most 2^52-1' });
   if (!isSequence(until_sequence)) faults.push({ field: ['until_sequence'], reason: 'must be at most 2^52-1' });
-  faults.push(...executionIdFaults(execution_ids));
   if (faults.length > 0) throw new InvalidInputError(faults);
-  const until = until_sequence === 0 ? newest : Math.min(until_sequence, newest);
   return {
     after: toSequence(after_sequence),
-    until: toSequence(until),
+    until: toSequence(Math.min(orWhenZero(until_sequence, newest), newest)),
     executionIds: execution_ids.length === 0 ? null : execution_ids.map((id) => id.toLowerCase()),
-    eventsOnly: request.events_only ?? false,
-    limitBytes: (request.limit_bytes ?? 0) === 0 ? batchBytesMax : (request.limit_bytes ?? 0),
-    limitRecords: (request.limit_records ?? 0) === 0 ? Number.MAX_SAFE_INTEGER : (request.limit_records ?? 0),
+    eventsOnly: events_only,
+    limitBytes: orWhenZero(request.limit_bytes, batchBytesMax),
+    limitRecords: orWhenZero(request.limit_records, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** Proto3 cannot tell 0 from absent. */
+function orWhenZero(value: number | undefined, absent: number): number {
+  return value === undefined || value === 0 ? absent : value;
 }
 
 /** For every call that names executions. */

@@ -1,4 +1,11 @@
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  type ClientReadableStream,
+  credentials,
+  status as grpcCode,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import type { Clock } from '../../core/clock.ts';
 import { type BusError, type Fault } from '../../core/failure.ts';
@@ -101,7 +108,7 @@ function unary<Request, Response>(
       { deadline },
       (error, response) => {
         if (error !== null) reject(failureOf(error));
-        else if (response === undefined) reject(busErrorOf(13, 'the bus answered nothing', []));
+        else if (response === undefined) reject(busErrorOf(grpcCode.INTERNAL, 'the bus answered nothing', []));
         else resolve(response);
       },
     );
@@ -122,7 +129,8 @@ function isServiceError(error: unknown): error is ServiceError {
 }
 
 function failureOf(error: unknown): BusError {
-  if (!isServiceError(error)) return busErrorOf(13, error instanceof Error ? error.message : String(error), [], error);
+  if (!isServiceError(error))
+    return busErrorOf(grpcCode.INTERNAL, error instanceof Error ? error.message : String(error), [], error);
   const faults: Fault[] = [];
   for (const details of error.metadata.get(statusDetailsKey)) {
     if (typeof details !== 'string') faults.push(...decodeFaults(details));
@@ -147,7 +155,7 @@ function subscription(call: ClientReadableStream<Buffer>, events: SubscriptionEv
     // With an error status `end` comes first and `error` follows; only a bus that ends a stream for no reason comes to `status` with OK.
   });
   call.on('status', (status) => {
-    if (status.code === 0) finish(busErrorOf(14, 'the bus ended the stream', []));
+    if (status.code === grpcCode.OK) finish(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', []));
   });
   return {
     pause: () => {

@@ -63,7 +63,7 @@ const definition = {
 export async function serveBus(service: BusService, options: BusServerOptions): Promise<BusServer> {
   const server = new Server({ 'grpc.max_receive_message_length': grpcMessageBytesMax });
   const stopping: Stopping = new Set();
-  server.addService(definition as never, handlersOf(service, options, stopping));
+  server.addService(definition, handlersOf(service, options, stopping));
   const health = new HealthImplementation({ '': 'SERVING', [busServiceName]: 'SERVING' });
   health.addToServer(server);
   new ReflectionService(busPackage).addToServer(server);

@@ -1,4 +1,4 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type ClientDuplexStream, status as grpcCode } from '@grpc/grpc-js';
 import type { BusError } from '../../core/failure.ts';
 import { parseFieldPath } from '../grpc/field-path.ts';
 import { busErrorOf } from '../grpc/grpc-status.ts';
@@ -45,7 +45,7 @@ export function createPublishPipe(
     fail(failureOf(error));
   });
   call.on('end', () => {
-    fail(busErrorOf(14, 'the bus ended the stream', []));
+    fail(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', []));
   });
   return {
     publish: (request) =>

@@ -112,7 +112,7 @@ export function decodeFaults(details: Uint8Array): Fault[] {
   return faults;
 }
 
-const busCodes: Readonly<Partial<Record<grpcCode, BusFailure>>> = {
+const busCodes: Readonly<Partial<Record<number, BusFailure>>> = {
   [grpcCode.UNAVAILABLE]: 'unavailable',
   [grpcCode.CANCELLED]: 'unavailable',
   [grpcCode.DEADLINE_EXCEEDED]: 'deadline',
@@ -126,5 +126,5 @@ const busCodes: Readonly<Partial<Record<grpcCode, BusFailure>>> = {
 
 /** A failed call as the rest of the program knows it; the gRPC error is its cause. */
 export function busErrorOf(code: number, detail: string, faults: readonly Fault[], cause?: unknown): BusError {
-  return new BusError(busCodes[code as grpcCode] ?? 'internal', detail, faults, { cause });
+  return new BusError(busCodes[code] ?? 'internal', detail, faults, { cause });
 }

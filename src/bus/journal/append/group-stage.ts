@@ -1,13 +1,13 @@
-import type { ExecutionFacts, JournalEntry } from '../../../contract/journal.ts';
 import { extensionOf, normalizeTime, type StorageEvent, type StorageEventInput } from '../../../core/event.ts';
 import { type EventId, formatEventId, type JournalTag } from '../../../core/event-id.ts';
-import { isTerminal } from '../../../core/execution.ts';
+import { type ExecutionStatus, isTerminal } from '../../../core/execution.ts';
 import { AppendError } from '../../../core/failure.ts';
 import { executionTagsMax } from '../../../core/limits.ts';
 import { toSequence } from '../../../core/sequence.ts';
-import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../../executions/entry.ts';
 import { encodeChangeRecord, encodeEventRecord } from '../../../wire/record/record-codec.ts';
+import type { ExecutionFacts, JournalEntry } from '../../contract/journal.ts';
 import type { SourceKey, StoredRecord, StoredSource } from '../../engine/journal-store.ts';
+import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../executions/entry.ts';
 import { inputHash } from './input-hash.ts';
 
 /** What the stage looks up behind itself: all that is committed. */
@@ -128,8 +128,7 @@ export class GroupStage {
   #change(draft: Draft, change: ChangeEntry, index: number): void {
     const executionId = change.executionId.toLowerCase();
     const known = this.#lookUp(draft, executionId);
-    const statusChanged =
-      change.status !== null && (known === undefined || known.status !== change.status || known.statusSequence === 0);
+    const statusChanged = changesStatus(known, change.status);
     if (statusChanged && known !== undefined && isTerminal(known.status)) {
       const detail = `entries[${index}].change.status: execution ${executionId} is ${known.status}, which is final`;
       throw new AppendError('terminal-final', detail);
@@ -178,6 +177,12 @@ export class GroupStage {
     draft.executions.set(executionId, entry);
     return entry;
   }
+}
+
+/** One known by events or tags alone is `running`, but nobody has said so yet. */
+function changesStatus(known: ExecutionFacts | undefined, status: ExecutionStatus | null): boolean {
+  if (status === null || known === undefined) return status !== null;
+  return known.status !== status || known.statusSequence === 0;
 }
 
 const sourceText = (key: SourceKey): string => `${key.executionId}/${key.sourceId}`;

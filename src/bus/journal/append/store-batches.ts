@@ -2,7 +2,7 @@ import type { EventId } from '../../../core/event-id.ts';
 import { executionSweepPeriodMs, trimExecutionsMax, trimRecordsMax, trimSourcesMax } from '../../../core/limits.ts';
 import type { ExecutionRegistry } from '../../../executions/registry.ts';
 import { peekRecord } from '../../../wire/record/record-codec.ts';
-import type { JournalState, JournalStore, StoreBatch } from '../../engine/journal-store.ts';
+import type { JournalState, JournalStore, RecordHead, StoreBatch } from '../../engine/journal-store.ts';
 import type { JournalSettings } from '../journal-settings.ts';
 import { executionsToEvict, expiredExecutions, expiredSources, trimTarget } from '../retention.ts';
 import type { GroupStage } from './group-stage.ts';
@@ -72,7 +72,6 @@ export function sweepBatch(
     : [];
   const idle = target === null && sourcesForgotten.length === 0 && executionsForgotten.length === 0;
   if (idle && Math.abs(ageMs - state.ageMs) < ageStoredEveryMs) return { batch: null, more: false, executionsSwept };
-  const record = target === null ? null : store.record(target.sequence);
   const batch: StoreBatch = {
     records: [],
     executions: [],
@@ -80,14 +79,7 @@ export function sweepBatch(
     sources: [],
     sourcesForgotten,
     trim: target === null ? null : { after: state.horizonSequence, through: target.sequence },
-    state: {
-      ...state,
-      horizonSequence,
-      horizonId: record === null ? state.horizonId : (peekRecord(record).id as EventId),
-      horizonBytes: target === null ? state.horizonBytes : target.offset + target.byteLength,
-      sources: state.sources - sourcesForgotten.length,
-      ageMs,
-    },
+    state: { ...trimmedState(context, target), sources: state.sources - sourcesForgotten.length, ageMs },
     identity: null,
   };
   const more =
@@ -96,4 +88,16 @@ export function sweepBatch(
     executionsForgotten.length === trimExecutionsMax;
   // What is left of the executions must not wait for the next minute.
   return { batch, more, executionsSwept: executionsForgotten.length < trimExecutionsMax && executionsSwept };
+}
+
+/** The state once the records up to a target are gone. */
+function trimmedState({ state, store }: BatchContext, target: RecordHead | null): JournalState {
+  const record = target === null ? null : store.record(target.sequence);
+  if (target === null || record === null) return state;
+  return {
+    ...state,
+    horizonSequence: target.sequence,
+    horizonId: peekRecord(record).id as EventId,
+    horizonBytes: target.offset + target.byteLength,
+  };
 }
