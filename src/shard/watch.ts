@@ -99,6 +99,8 @@ export class WatchTable<Stream> {
     if (named?.resolved === true && !named.members.has(executionId)) {
       named.known = true;
       this.#addMember(named, { executionId, status, since: 0 as Sequence });
+      // Unknown until now (the journal was replaced), and over with its first record.
+      if (named.open === 0) over.push(named);
     }
     const entry = this.#executions.get(executionId);
     if (entry !== undefined && entry.status !== status) {
@@ -116,6 +118,7 @@ export class WatchTable<Stream> {
       if (watched?.resolved !== true || watched.members.has(executionId)) continue;
       watched.known = true;
       this.#addMember(watched, { executionId, status, since: sequence });
+      if (watched.open === 0) over.push(watched);
     }
     return over;
   }
