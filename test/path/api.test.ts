@@ -114,6 +114,13 @@ test('limits are taken to the last byte', async (t) => {
   t.is((await system.publish(...events)).length, 3);
 });
 
+test('an event whose JSON is above 64 KiB is 422, though each of its fields is within bounds', async (t) => {
+  const metadata = Object.fromEntries(Array.from({ length: 32 }, (_, index) => [`k${index}`, '"'.repeat(1_024)]));
+  const [fault] = await refused(eventAt(id, 'a', { metadata }));
+  t.deepEqual(fault?.loc, ['body']);
+  t.regex(fault?.msg ?? '', /65,?536/);
+});
+
 test('a body that is not JSON is 422, of another type 415, above 1 MiB 413', async (t) => {
   const [fault] = await refused('{"execution_id":');
   t.is(fault?.type, 'json_invalid');

@@ -9,7 +9,7 @@ interface Apart {
   readonly bus: System;
   readonly router: System;
   /** Starts the bus again, on the same port. */
-  restart(directory: string): Promise<System>;
+  readonly restart: (directory: string) => Promise<System>;
   readonly directory: string;
 }
 
@@ -138,6 +138,52 @@ test.serial('another journal in its place: each stream is told journal_replaced 
   await after.count(1);
   t.deepEqual(after.paths, ['new']);
   t.is(after.only('gap').length, 0);
+});
+
+// The change makes the execution known and ends it in one record.
+test.serial('after journal_replaced a stream still ends when its execution is over', async (t) => {
+  const { bus, router, restart } = await startApart(t);
+  const [named, tagged] = [newExecution(), newExecution()];
+  const tag = newTag();
+  await router.put(named, { status: 'running' });
+  await router.put(tagged, { status: 'running', tags: [tag] });
+  const byName = await router.sse({ execution_id: named });
+  const byTag = await router.sse({ execution_id: tag });
+  await Promise.all([byName.first('ready'), byTag.first('ready')]);
+  await bus.stop();
+  await router.untilReady('bus-away');
+  await restart(await temporaryDirectory(t));
+  await Promise.all([byName.first('gap'), byTag.first('gap')]);
+  await router.put(named, { status: 'completed' });
+  await router.put(tagged, { status: 'failed', tags: [tag] });
+  await Promise.all([byName.end(), byTag.end()]);
+  t.deepEqual((await byName.first('done')).data['executions'], [{ execution_id: named, status: 'completed' }]);
+  t.deepEqual((await byTag.first('done')).data['executions'], [{ execution_id: tagged, status: 'failed' }]);
+});
+
+// What another router has acknowledged is known here: to the bus, if not yet to this router.
+test.serial('two routers: what one has written the other knows, and its ids are cursors there', async (t) => {
+  const { bus, router } = await startApart(t);
+  const other = await startRouter(t, bus.grpc);
+  await other.untilReady('ready');
+  for (let round = 0; round < 25; round += 1) {
+    const execution = newExecution();
+    // This one sleeps while the other writes, and wakes up to the request.
+    if (round % 2 === 0) router.process.kill('SIGSTOP');
+    const [first = '', second] = await other.publish(eventAt(execution, 'a'), eventAt(execution, 'b'));
+    const opening = [
+      router.sse({ execution_id: execution }),
+      router.sse({ execution_id: execution }, { 'last-event-id': first }),
+    ];
+    router.process.kill('SIGCONT');
+    const [live, cursor] = await Promise.all(opening);
+    t.deepEqual([live?.status, cursor?.status], [200, 200]);
+    await cursor?.count(1);
+    t.deepEqual(cursor?.ids, [second]);
+    t.is(cursor?.only('gap').length, 0);
+    live?.cut();
+    cursor?.cut();
+  }
 });
 
 test.serial('before the first fill a request is held; the bus comes, and it is answered', async (t) => {

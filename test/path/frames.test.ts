@@ -213,13 +213,13 @@ test('the bytes of a busy run, cut at every position, are the same events', asyn
     const pieces = parsedInPieces([client.text.slice(0, at), client.text.slice(at)]);
     if (JSON.stringify(pieces) !== JSON.stringify(whole)) t.fail(`cut at ${at}`);
   }
-  t.deepEqual(parsedInPieces([...client.text]), whole);
+  t.deepEqual(parsedInPieces(Array.from(client.text)), whole);
   t.true(client.text.endsWith('\n\n'));
 });
 
 /** `U+000A`; a title with the character itself would hide it. */
 const codesOf = (text: string): string =>
-  [...text].map((one) => `U+${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`).join(' ');
+  Array.from(text, (one) => `U+${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`).join(' ');
 
 const breakers = ['\n', '\r', '\r\n\r\n', '\0', '\u2028', '\u2029', '\u0085', '"\\', '\ufeff', '😀', 'data: x\n\n'];
 

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { nilId } from '../../src/core/event-id.ts';
+import { runCommand } from '../support/command.ts';
 import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import type { SseClient } from '../support/sse-client.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
@@ -119,7 +120,7 @@ test('timeout=1 ends the stream after a second, with done and the position', asy
   t.true(performance.now() - startMs > 950);
   const { data, id: position = '' } = await client.first('done');
   t.is(data['reason'], 'timeout');
-  t.true(position >= String(client.ids.at(-1) ?? ''));
+  t.true(position >= (client.ids.at(-1) ?? ''));
   t.deepEqual(data['executions'], [{ execution_id: execution, status: 'running' }]);
   await publishing;
   await system.publish(eventAt(execution, 'b'));
@@ -348,4 +349,20 @@ test('tags are only added, after the end too', async (t) => {
   t.is(status, 200);
   t.deepEqual([...(body['tags'] as string[])].sort(), [first, second, third].sort());
   t.is(body['status'], 'completed');
+});
+
+// No retry cures it, so it is not a 503; and one ready frame must not list a million executions.
+test('a tag that stands for more than 10,000 executions is 422', async (t) => {
+  const tag = newTag();
+  const lines = Array.from({ length: 10_001 }, () => JSON.stringify({ execution_id: newExecution(), tags: [tag] }));
+  const published = await runCommand(t, ['publish', '-', `--bus=${system.grpc}`], { input: `${lines.join('\n')}\n` });
+  t.is(published.code, 0, published.error);
+  const last = String((JSON.parse(lines.at(-1) ?? '') as Record<string, unknown>)['execution_id']);
+  const alone = await system.sse({ execution_id: last });
+  t.is(alone.status, 200);
+  alone.cut();
+  const client = await (await system.sse({ execution_id: tag })).end();
+  t.is(client.status, 422);
+  const [fault] = client.body['detail'] as Record<string, unknown>[];
+  t.deepEqual(fault?.['loc'], ['query', 'execution_id']);
 });

@@ -194,8 +194,13 @@ export function startProgram(t: Owner, args: readonly string[], env: Record<stri
       out += `${line}\n`;
       if (!line.startsWith('rivulet ready ')) return;
       const parts = line.slice('rivulet ready '.length).split(' ');
-      const ready = Object.fromEntries(parts.map((part) => part.split(/=(.*)/s).slice(0, 2)));
-      resolve(new System(child, ready as Record<string, string>, { out: () => out, error: () => errors }));
+      const ready = Object.fromEntries(
+        parts.map((part): [string, string] => {
+          const at = part.indexOf('=');
+          return [part.slice(0, at), part.slice(at + 1)];
+        }),
+      );
+      resolve(new System(child, ready, { out: () => out, error: () => errors }));
     });
     child.once('exit', (code, signal) => {
       reject(new SystemError(`the program ended before it was ready: ${code ?? signal ?? ''}\n${errors}`));
