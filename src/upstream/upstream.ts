@@ -61,6 +61,7 @@ export class Upstream implements UpstreamFlow {
   #stopped = false;
   #connectedOnce = false;
   #endPause: () => void = () => undefined;
+  #endSubscription: (failure: BusError) => void = () => undefined;
   readonly #describing: Cancel;
 
   constructor(dependencies: UpstreamDependencies) {
@@ -73,7 +74,7 @@ export class Upstream implements UpstreamFlow {
     });
   }
 
-  /** Runs until `stop`. */
+  /** Runs until `stop`, and settles then. */
   async run(): Promise<void> {
     while (!this.#isStopped()) {
       try {
@@ -91,6 +92,7 @@ export class Upstream implements UpstreamFlow {
     this.#describing();
     this.#endPause();
     this.#subscription?.cancel();
+    this.#endSubscription(new BusError('unavailable', 'the upstream was stopped'));
     this.#registry.stop();
   }
 
@@ -129,6 +131,7 @@ export class Upstream implements UpstreamFlow {
     const { client, sink } = this.#with;
     let begun = false;
     return new Promise((_resolve, reject) => {
+      this.#endSubscription = reject;
       this.#subscription = client.subscribe(from, {
         onBatch: (bytes) => {
           try {
