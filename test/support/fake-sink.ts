@@ -2,7 +2,7 @@ import type { JournalPosition } from '../../src/contract/shard-messages.ts';
 import type { JournalDescription, UpstreamSink, ViewChange } from '../../src/contract/upstream.ts';
 import type { EventId } from '../../src/core/event-id.ts';
 import { sequenceNone } from '../../src/core/sequence.ts';
-import { RecordReader } from '../../src/wire/record-reader.ts';
+import { RecordReader } from '../../src/wire/record/record-reader.ts';
 
 /** Takes what the upstream hands over and keeps it all. Waiting is on a condition, looked at after each call. */
 export class FakeSink implements UpstreamSink {

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { Backoff } from '../../src/upstream/backoff.ts';
 import { BusGateway } from '../../src/upstream/bus-gateway.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
-import { type BusClient, createBusClient } from '../../src/wire/bus-client.ts';
+import { type BusClient, createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { FakeSink } from '../support/fake-sink.ts';
 import { executionOf } from '../support/shard-harness.ts';
 import { temporaryDirectory } from '../support/system.ts';
