@@ -32,7 +32,7 @@ export interface WatchedEntry<Stream> {
  * The executions and tags that this shard watches, as of its drain position.
  *
  * Trusts: answers of the owner are applied when the shard stands exactly at their sequence, and changes in record order. Then membership and status are
- * facts about that position (invariant W1 in docs/ARCHITECTURE.md).
+ * facts about that position (invariant S1 in docs/ARCHITECTURE.md).
  */
 export class WatchTable<Stream> {
   readonly #values = new Map<string, WatchedValue<Stream>>();
@@ -74,14 +74,22 @@ export class WatchTable<Stream> {
     return true;
   }
 
-  /** Takes the owner's answer over, unless the value is already kept exact. `anew` replaces what is there. */
-  resolve(answer: ResolvedValue, anew = false): void {
+  /** Takes the owner's answer over, unless the value is already kept exact. */
+  resolve(answer: ResolvedValue): void {
     const watched = this.#values.get(answer.value);
-    if (watched === undefined || (watched.resolved && !anew)) return;
-    if (anew) this.#clear(watched);
+    if (watched === undefined || watched.resolved) return;
     watched.resolved = true;
     watched.known = answer.known;
     for (const execution of answer.executions) this.#addMember(watched, execution);
+  }
+
+  /** Takes a new view over, in place of all that was known: first everything is forgotten, or an execution that two values reach kept its old status. */
+  restart(answers: readonly ResolvedValue[]): void {
+    for (const { value } of answers) {
+      const watched = this.#values.get(value);
+      if (watched !== undefined) this.#clear(watched);
+    }
+    for (const answer of answers) this.resolve(answer);
   }
 
   /**
@@ -97,10 +105,7 @@ export class WatchTable<Stream> {
     const { executionId, status, sequence } = change;
     const named = this.#values.get(executionId);
     if (named?.resolved === true && !named.members.has(executionId)) {
-      named.known = true;
-      this.#addMember(named, { executionId, status, since: 0 as Sequence });
-      // Unknown until now (the journal was replaced), and over with its first record.
-      if (named.open === 0) over.push(named);
+      this.#name(named, { executionId, status, since: 0 as Sequence }, over);
     }
     const entry = this.#executions.get(executionId);
     if (entry !== undefined && entry.status !== status) {
@@ -116,9 +121,7 @@ export class WatchTable<Stream> {
     for (const tag of change.tags) {
       const watched = this.#values.get(tag);
       if (watched?.resolved !== true || watched.members.has(executionId)) continue;
-      watched.known = true;
-      this.#addMember(watched, { executionId, status, since: sequence });
-      if (watched.open === 0) over.push(watched);
+      this.#name(watched, { executionId, status, since: sequence }, over);
     }
     return over;
   }
@@ -129,6 +132,14 @@ export class WatchTable<Stream> {
     if (named?.resolved !== true || named.members.has(executionId)) return;
     named.known = true;
     this.#addMember(named, { executionId, status: 'running', since: 0 as Sequence });
+  }
+
+  /** A record names a new member. A value that nothing named before, and whose one member is over already, is over with it. */
+  #name(watched: WatchedValue<Stream>, execution: WatchedExecution, over: WatchedValue<Stream>[]): void {
+    const isFirst = !watched.known;
+    watched.known = true;
+    this.#addMember(watched, execution);
+    if (isFirst && watched.open === 0) over.push(watched);
   }
 
   #addMember(watched: WatchedValue<Stream>, execution: WatchedExecution): void {

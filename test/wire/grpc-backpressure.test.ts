@@ -3,7 +3,7 @@ import { InvariantError } from '../../src/core/assert.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { serveBus } from '../../src/wire/bus/bus-server.ts';
-import type { BusService } from '../../src/wire/bus-service.ts';
+import type { BusService } from '../../src/wire/bus/bus-service.ts';
 import { executionOf } from '../support/journal-input.ts';
 import { Collected, runningBus } from '../support/running-bus.ts';
 

@@ -1,13 +1,13 @@
+import type { ExecutionFacts, JournalEntry } from '../../../contract/journal.ts';
 import { extensionOf, normalizeTime, type StorageEvent, type StorageEventInput } from '../../../core/event.ts';
 import { type EventId, formatEventId, type JournalTag } from '../../../core/event-id.ts';
 import { type ExecutionStatus, isTerminal } from '../../../core/execution.ts';
 import { AppendError } from '../../../core/failure.ts';
 import { executionTagsMax } from '../../../core/limits.ts';
 import { toSequence } from '../../../core/sequence.ts';
+import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../../executions/entry.ts';
 import { encodeChangeRecord, encodeEventRecord } from '../../../wire/record/record-codec.ts';
-import type { ExecutionFacts, JournalEntry } from '../../contract/journal.ts';
 import type { SourceKey, StoredRecord, StoredSource } from '../../engine/journal-store.ts';
-import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../executions/entry.ts';
 import { inputHash } from './input-hash.ts';
 
 /** What the stage looks up behind itself: all that is committed. */
