@@ -1,4 +1,5 @@
 import { systemClock } from '../core/clock.ts';
+import { StartError } from '../core/failure.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
@@ -96,7 +97,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   dispatcher.start();
   const failed = upstream.run().then(
     () => new Promise<Error>(() => undefined),
-    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    (cause: unknown) => new StartError(`the upstream broke: ${String(cause)}`, 1, { cause }),
   );
 
   return {
@@ -111,7 +112,8 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
           ? null
           : {
               oldestSequence: journal.oldest?.sequence ?? 0,
-              newestSequence: journal.newest.sequence,
+              // The description is up to some seconds old; what has been received since is newer.
+              newestSequence: Math.max(journal.newest.sequence, dispatcher.position().sequence),
               retainedBytes: journal.retainedBytes,
             },
       );

@@ -1,11 +1,9 @@
 import type { MessagePort, Transferable } from 'node:worker_threads';
-import type { ControlAnswer, HealthReport, ReadinessReport } from '../contract/control.ts';
 import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
 import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
-import { shardUnresponsiveMs } from '../core/limits.ts';
 import { type Sequence, type ShardIndex, sequenceNone } from '../core/sequence.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import { AdmissionDesk } from '../registrar/admission-desk.ts';
@@ -18,6 +16,7 @@ import { FlowControl } from './flow-control.ts';
 import { Intake, type WindowSink } from './intake.ts';
 import { InterestMap } from './interest.ts';
 import { Mailbox } from './mailbox.ts';
+import { type HealthAnswer, healthOf, type ReadinessAnswer, readinessOf } from './status.ts';
 
 /** One shard's thread as the dispatcher reaches it. */
 export interface ShardLink {
@@ -279,33 +278,17 @@ export class Dispatcher implements UpstreamSink {
     mailbox.post({ kind: 'resync', at: this.#intake.head(), values, gap });
   }
 
-  health(): Extract<ControlAnswer, { kind: 'health' }> {
-    const nowMs = this.#with.clock.monotonicMs();
-    const shards: HealthReport['shards'] = this.#mailboxes.map((mailbox, shard) => {
-      const since = mailbox.outstandingSinceMs;
-      return { shard, responsive: since === null || nowMs - since < shardUnresponsiveMs };
-    });
-    const healthy = shards.every(({ responsive }) => responsive);
-    return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
+  health(): HealthAnswer {
+    return healthOf(this.#mailboxes, this.#with.clock.monotonicMs());
   }
 
-  readiness(): Extract<ControlAnswer, { kind: 'readiness' }> {
-    const connected = this.#connected.isOpen;
-    const filled = this.#filled.isOpen;
-    const status: ReadinessReport['status'] = this.#draining
-      ? 'draining'
-      : !filled
-        ? 'filling'
-        : connected
-          ? 'ready'
-          : 'bus-away';
-    const head = this.#intake.head();
-    const report: ReadinessReport = {
-      status,
-      upstream: connected ? 'connected' : 'connecting',
-      last_event_id: filled ? head.id : null,
-      lag: Math.max(0, (this.#journal?.newest.sequence ?? head.sequence) - head.sequence),
-    };
-    return { kind: 'readiness', ready: status === 'ready', report };
+  readiness(): ReadinessAnswer {
+    return readinessOf({
+      draining: this.#draining,
+      filled: this.#filled.isOpen,
+      connected: this.#connected.isOpen,
+      head: this.#intake.head(),
+      journal: this.#journal,
+    });
   }
 }

@@ -2,8 +2,8 @@ import type { Joined, SessionKey, ShardMessage, ShardReport } from '../contract/
 import type { StreamRequest, StreamSocket } from '../contract/stream.ts';
 import type { Clock } from '../core/clock.ts';
 import { shardRequestsMax } from '../core/limits.ts';
-import type { CatchUp } from './catch-up.ts';
 import { GroupTable } from './group.ts';
+import type { CatchUp } from './reading/catch-up.ts';
 import { cursorAt, Session } from './stream/session.ts';
 import type { Sessions } from './stream/sessions.ts';
 import type { WatchTable } from './watch.ts';

@@ -1,7 +1,7 @@
 import type { ShardMessage, ViewGap } from '../contract/shard-messages.ts';
-import type { CatchUp } from './catch-up.ts';
-import type { Drain } from './drain.ts';
 import type { GroupTable } from './group.ts';
+import type { CatchUp } from './reading/catch-up.ts';
+import type { Drain } from './reading/drain.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from './stream/session.ts';
 import type { Sessions } from './stream/sessions.ts';
 import type { WatchTable } from './watch.ts';

@@ -5,14 +5,14 @@ import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../c
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { CatchUp } from './catch-up.ts';
 import { ControlLine } from './control-line.ts';
-import { Delivery } from './delivery.ts';
-import { Drain } from './drain.ts';
 import { type Group, GroupTable } from './group.ts';
 import { PrefixTrie } from './index/prefix-trie.ts';
 import { Joins } from './joins.ts';
 import { type NewView, takeNewView } from './new-view.ts';
+import { CatchUp } from './reading/catch-up.ts';
+import { Delivery } from './reading/delivery.ts';
+import { Drain } from './reading/drain.ts';
 import { type Cursor, copyCursor, cursorAt, type Session } from './stream/session.ts';
 import { Sessions } from './stream/sessions.ts';
 import { sweep, sweepPeriodMs } from './stream/sweep.ts';

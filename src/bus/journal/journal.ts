@@ -4,17 +4,18 @@ import type { EventId, JournalTag } from '../../core/event-id.ts';
 import { AppendError, InvalidInputError } from '../../core/failure.ts';
 import { type Sequence, toSequence } from '../../core/sequence.ts';
 import { ExecutionRegistry } from '../../executions/registry.ts';
-import { peekRecord } from '../../wire/record/record-codec.ts';
 import type { JournalIdentity, JournalState, JournalStore, SourceKey, StoredSource } from '../engine/journal-store.ts';
 import { AgeClock } from './age-clock.ts';
 import { AppendQueue, type PendingAppend } from './append/append-queue.ts';
 import { batchFaults } from './append/entry-faults.ts';
 import { GroupStage } from './append/group-stage.ts';
 import { groupBatch, sweepBatch } from './append/store-batches.ts';
-import { readRecords } from './journal-read.ts';
 import type { JournalSettings } from './journal-settings.ts';
-import { originId, type PlacementView, placeCursor } from './placement.ts';
+import { Listeners } from './listeners.ts';
+import { placeCursor } from './placement.ts';
+import { readRecords } from './read/journal-read.ts';
 import { lastHolding } from './retention.ts';
+import { StoredPositions } from './stored-positions.ts';
 
 /**
  * The rules of the journal, once for every engine: stamping, finality, idempotency, visibility, retention.
@@ -29,9 +30,10 @@ export class Journal implements port.EventJournal {
   readonly #identity: JournalIdentity;
   readonly #registry = new ExecutionRegistry();
   readonly #ageClock: AgeClock;
+  readonly #positions: StoredPositions;
   readonly #queue = new AppendQueue();
-  readonly #advanceListeners = new Set<() => void>();
-  readonly #executionListeners = new Set<(change: port.ExecutionsChange) => void>();
+  readonly #advances = new Listeners<[]>();
+  readonly #changes = new Listeners<[port.ExecutionsChange]>();
   /** What is flushed; everything that is answered is answered from it. */
   #state: JournalState;
   /** Records up to here may be gone already: raised before a trim begins, so that no read takes a vanished record for a hole. */
@@ -53,6 +55,7 @@ export class Journal implements port.EventJournal {
     loaded: { readonly identity: JournalIdentity; readonly state: JournalState },
   ) {
     this.#store = store;
+    this.#positions = new StoredPositions(store);
     this.#clock = clock;
     this.#settings = settings;
     this.#identity = loaded.identity;
@@ -73,33 +76,18 @@ export class Journal implements port.EventJournal {
   }
 
   describe(): port.JournalDescription {
-    const { newestSequence, newestId, totalBytes, horizonBytes, horizonSequence, horizonId } = this.#state;
-    const oldest = newestSequence > this.#floor ? this.#store.head(this.#floor + 1) : null;
-    return {
-      journalId: this.#identity.journalId,
-      tag: this.#tag,
-      createdMs: this.#identity.createdMs,
-      originId: originId(this.#identity),
-      oldestSequence: toSequence(oldest?.sequence ?? 0),
-      oldestId: oldest === null ? '' : (this.#storedId(oldest.sequence) ?? ''),
-      newestSequence: toSequence(newestSequence),
-      newestId,
-      horizonSequence: toSequence(horizonSequence),
-      horizonId,
-      retainedBytes: totalBytes - horizonBytes,
-      retentionAgeMs: this.#settings.retentionAgeMs,
-      retentionBytes: this.#settings.retentionBytes,
-    };
+    const [identity, state, settings, floor] = [this.#identity, this.#state, this.#settings, this.#floor];
+    return this.#positions.describe({ identity, state, settings, tag: this.#tag, floor });
   }
 
   async place(cursor: string): Promise<port.CursorPlacement> {
     // A trim under way has taken records that the state still counts as kept.
     while (this.#floor !== this.#state.horizonSequence) await this.#lastTurn;
-    return placeCursor(this.#view(), cursor);
+    return placeCursor(this.#positions.view(this.#identity, this.#state), cursor);
   }
 
   idAt(sequence: Sequence): Promise<EventId | null> {
-    return Promise.resolve(this.#idAt(sequence));
+    return Promise.resolve(this.#positions.idAt(this.#state, sequence));
   }
 
   hasTag(tag: JournalTag): boolean {
@@ -118,12 +106,8 @@ export class Journal implements port.EventJournal {
     }
     const until = Math.min(range.until, this.#state.newestSequence);
     const { records, through } = readRecords(this.#store, this.#registry, { ...range, until: toSequence(until) }, take);
-    if (
-      !this.#identity.repaired &&
-      range.executionIds === null &&
-      !range.eventsOnly &&
-      records !== through - range.after
-    ) {
+    const whole = !this.#identity.repaired && range.executionIds === null && !range.eventsOnly;
+    if (whole && records !== through - range.after) {
       const missing = `the journal is damaged: a record between ${range.after} and ${through} is missing`;
       return Promise.reject(new AppendError('journal-failed', missing));
     }
@@ -131,7 +115,7 @@ export class Journal implements port.EventJournal {
       kind: 'read',
       records,
       through: toSequence(through),
-      throughId: this.#idAt(through) ?? '',
+      throughId: this.#positions.idAt(this.#state, through) ?? '',
     });
   }
 
@@ -144,17 +128,11 @@ export class Journal implements port.EventJournal {
   }
 
   onAdvance(listener: () => void): Cancel {
-    this.#advanceListeners.add(listener);
-    return () => {
-      this.#advanceListeners.delete(listener);
-    };
+    return this.#advances.add(listener);
   }
 
   onExecutions(listener: (change: port.ExecutionsChange) => void): Cancel {
-    this.#executionListeners.add(listener);
-    return () => {
-      this.#executionListeners.delete(listener);
-    };
+    return this.#changes.add(listener);
   }
 
   sweep(): Promise<boolean> {
@@ -238,7 +216,7 @@ export class Journal implements port.EventJournal {
       const batch = groupBatch(this.#context(), stage);
       await this.#commit(batch);
       this.#publishChange([...stage.executions.values()], batch.executionsForgotten);
-      for (const listener of this.#advanceListeners) listener();
+      this.#advances.tell();
     }
     for (const answer of answers) answer();
   }
@@ -288,8 +266,7 @@ export class Journal implements port.EventJournal {
     for (const facts of changed) this.#registry.replace(facts);
     for (const executionId of forgotten) this.#registry.forget(executionId);
     this.#executionsForgotten += forgotten.length;
-    const change = { asOf: toSequence(this.#state.newestSequence), changed, forgotten };
-    for (const listener of this.#executionListeners) listener(change);
+    this.#changes.tell({ asOf: toSequence(this.#state.newestSequence), changed, forgotten });
   }
 
   #context(): Parameters<typeof groupBatch>[0] {
@@ -305,29 +282,5 @@ export class Journal implements port.EventJournal {
   #source(key: SourceKey): StoredSource | null {
     const stored = this.#store.source(key);
     return stored !== null && this.#ageClock.nowMs - stored.timeMs <= this.#settings.idempotencyAgeMs ? stored : null;
-  }
-
-  #view(): PlacementView {
-    return {
-      identity: this.#identity,
-      state: this.#state,
-      idAt: (sequence) => this.#storedId(sequence),
-      next: (sequence) => {
-        const head = this.#store.head(sequence);
-        const id = head === null ? null : this.#storedId(head.sequence);
-        return head === null || id === null ? null : { sequence: head.sequence, id };
-      },
-    };
-  }
-
-  #storedId(sequence: number): EventId | null {
-    const bytes = this.#store.record(sequence);
-    return bytes === null ? null : (peekRecord(bytes).id as EventId);
-  }
-
-  #idAt(sequence: number): EventId | null {
-    const { newestSequence, newestId, horizonSequence, horizonId } = this.#state;
-    if (sequence === newestSequence) return newestId;
-    return sequence === horizonSequence ? horizonId : this.#storedId(sequence);
   }
 }

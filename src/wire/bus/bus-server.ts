@@ -3,10 +3,12 @@ import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerErrorResponse,
   type ServerWritableStream,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
@@ -61,6 +63,8 @@ const definition = {
 
 /** Serves the bus with health and reflection. Throws StartError when the address cannot be had. */
 export async function serveBus(service: BusService, options: BusServerOptions): Promise<BusServer> {
+  // What it would print (an address that is taken) comes as an error as well, and is said once, in our words.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ 'grpc.max_receive_message_length': grpcMessageBytesMax });
   const stopping: Stopping = new Set();
   server.addService(definition, handlersOf(service, options, stopping));

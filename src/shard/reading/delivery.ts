@@ -1,9 +1,9 @@
-import type { ShardObserver } from '../contract/shard-observer.ts';
-import type { Clock } from '../core/clock.ts';
-import { scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../core/limits.ts';
-import type { RecordView } from '../wire/frame/window-record.ts';
-import type { Group, GroupTable } from './group.ts';
-import { type Cursor, copyCursor, type Session } from './stream/session.ts';
+import type { ShardObserver } from '../../contract/shard-observer.ts';
+import type { Clock } from '../../core/clock.ts';
+import { scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
+import type { RecordView } from '../../wire/frame/window-record.ts';
+import type { Group, GroupTable } from '../group.ts';
+import { type Cursor, copyCursor, type Session } from '../stream/session.ts';
 
 /** Numbers kept for a frame in `Group.frames`: start and end in the scratch, offset of its record in the scratch. */
 export const frameFields = 3;

@@ -1,15 +1,15 @@
-import type { Position } from '../contract/shard-messages.ts';
-import type { ShardObserver } from '../contract/shard-observer.ts';
-import type { WindowMark, WindowReader } from '../contract/window.ts';
-import { assert } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
-import { scratchBytes } from '../core/limits.ts';
-import { RecordView, recordKind } from '../wire/frame/window-record.ts';
+import type { Position } from '../../contract/shard-messages.ts';
+import type { ShardObserver } from '../../contract/shard-observer.ts';
+import type { WindowMark, WindowReader } from '../../contract/window.ts';
+import { assert } from '../../core/assert.ts';
+import type { Clock } from '../../core/clock.ts';
+import { scratchBytes } from '../../core/limits.ts';
+import { RecordView, recordKind } from '../../wire/frame/window-record.ts';
+import type { Group } from '../group.ts';
+import type { PrefixTrie } from '../index/prefix-trie.ts';
+import { type Cursor, copyCursor, cursorAt, type Session } from '../stream/session.ts';
+import type { WatchedValue, WatchTable } from '../watch.ts';
 import type { Delivery } from './delivery.ts';
-import type { Group } from './group.ts';
-import type { PrefixTrie } from './index/prefix-trie.ts';
-import { type Cursor, copyCursor, cursorAt, type Session } from './stream/session.ts';
-import type { WatchedValue, WatchTable } from './watch.ts';
 
 export interface DrainDependencies {
   readonly window: WindowReader;

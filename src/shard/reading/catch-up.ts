@@ -1,12 +1,12 @@
-import type { HistoryOutcome, ShardReport } from '../contract/shard-messages.ts';
-import type { WindowReader } from '../contract/window.ts';
-import type { Clock } from '../core/clock.ts';
-import { catchUpStepsPerTurn, scratchBytes } from '../core/limits.ts';
-import { RecordView } from '../wire/frame/window-record.ts';
+import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
+import type { WindowReader } from '../../contract/window.ts';
+import type { Clock } from '../../core/clock.ts';
+import { catchUpStepsPerTurn, scratchBytes } from '../../core/limits.ts';
+import { RecordView } from '../../wire/frame/window-record.ts';
+import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
+import type { Sessions } from '../stream/sessions.ts';
+import type { WatchTable } from '../watch.ts';
 import { Slicer } from './slicer.ts';
-import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from './stream/session.ts';
-import type { Sessions } from './stream/sessions.ts';
-import type { WatchTable } from './watch.ts';
 
 export interface CatchUpDependencies {
   readonly window: WindowReader;

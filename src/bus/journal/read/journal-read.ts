@@ -1,8 +1,8 @@
-import type { ReadRange } from '../../contract/journal.ts';
-import { lastSequence } from '../../executions/entry.ts';
-import type { ExecutionRegistry } from '../../executions/registry.ts';
-import { isChangeRecord } from '../../wire/record/record-codec.ts';
-import type { JournalStore } from '../engine/journal-store.ts';
+import type { ReadRange } from '../../../contract/journal.ts';
+import { lastSequence } from '../../../executions/entry.ts';
+import type { ExecutionRegistry } from '../../../executions/registry.ts';
+import { isChangeRecord } from '../../../wire/record/record-codec.ts';
+import type { JournalStore } from '../../engine/journal-store.ts';
 import { IndexMerge } from './index-merge.ts';
 
 /** Hands records to their reader until one does not fit. */

@@ -1,8 +1,8 @@
-import { sessionWriteBytesMax, windowRecordBytesMax } from '../core/limits.ts';
-import { type RecordView, recordKind } from '../wire/frame/window-record.ts';
-import type { Group } from './group.ts';
-import type { Cursor, Session } from './stream/session.ts';
-import type { WatchTable } from './watch.ts';
+import { sessionWriteBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
+import { type RecordView, recordKind } from '../../wire/frame/window-record.ts';
+import type { Group } from '../group.ts';
+import type { Cursor, Session } from '../stream/session.ts';
+import type { WatchTable } from '../watch.ts';
 
 /** Where a walk stands: `end` is moved behind each record that was walked. `base` is the place of the view's first byte in the window, or -1 for a block of history. */
 export interface SlicePlace {

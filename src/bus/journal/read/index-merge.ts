@@ -1,4 +1,4 @@
-import type { JournalStore } from '../engine/journal-store.ts';
+import type { JournalStore } from '../../engine/journal-store.ts';
 
 /** Rows of the index that one seek brings. */
 const rowsPerSeek = 64;

@@ -1,0 +1,48 @@
+import type { ControlAnswer, ReadinessReport } from '../contract/control.ts';
+import type { Position } from '../contract/shard-messages.ts';
+import type { JournalDescription } from '../contract/upstream.ts';
+import { shardUnresponsiveMs } from '../core/limits.ts';
+import type { Mailbox } from './mailbox.ts';
+
+export type HealthAnswer = Extract<ControlAnswer, { kind: 'health' }>;
+export type ReadinessAnswer = Extract<ControlAnswer, { kind: 'readiness' }>;
+
+/** Alive: every shard that has a task has had it for less than `shardUnresponsiveMs`. */
+export function healthOf(mailboxes: readonly Mailbox[], nowMs: number): HealthAnswer {
+  const shards = mailboxes.map((mailbox, shard) => {
+    const since = mailbox.outstandingSinceMs;
+    return { shard, responsive: since === null || nowMs - since < shardUnresponsiveMs };
+  });
+  const healthy = shards.every(({ responsive }) => responsive);
+  return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
+}
+
+export interface RouterFacts {
+  readonly draining: boolean;
+  /** The first fill is complete. */
+  readonly filled: boolean;
+  /** The stream from the bus is open. */
+  readonly connected: boolean;
+  readonly head: Position;
+  /** As described last. */
+  readonly journal: JournalDescription | null;
+}
+
+/** Ready: the window is filled, the bus is there, and nobody has asked it to stop. */
+export function readinessOf(facts: RouterFacts): ReadinessAnswer {
+  const { connected, filled, head, journal } = facts;
+  const status = statusOf(facts);
+  const report: ReadinessReport = {
+    status,
+    upstream: connected ? 'connected' : 'connecting',
+    last_event_id: filled ? head.id : null,
+    lag: Math.max(0, (journal?.newest.sequence ?? head.sequence) - head.sequence),
+  };
+  return { kind: 'readiness', ready: status === 'ready', report };
+}
+
+function statusOf({ draining, filled, connected }: RouterFacts): ReadinessReport['status'] {
+  if (draining) return 'draining';
+  if (!filled) return 'filling';
+  return connected ? 'ready' : 'bus-away';
+}
