@@ -95,40 +95,39 @@ export class WatchTable<Stream> {
   }): WatchedValue<Stream>[] {
     const over: WatchedValue<Stream>[] = [];
     const { executionId, status, sequence } = change;
-    const named = this.#values.get(executionId);
-    if (named?.resolved === true && !named.members.has(executionId)) {
-      named.known = true;
-      this.#addMember(named, { executionId, status, since: 0 as Sequence });
-      // Unknown until now (the journal was replaced), and over with its first record.
-      if (named.open === 0) over.push(named);
-    }
+    this.#applyStatus(executionId, status, over);
+    this.#join(executionId, { executionId, status, since: 0 as Sequence }, over);
+    for (const tag of change.tags) this.#join(tag, { executionId, status, since: sequence }, over);
+    return over;
+  }
+
+  #applyStatus(executionId: string, status: ExecutionStatus, over: WatchedValue<Stream>[]): void {
     const entry = this.#executions.get(executionId);
-    if (entry !== undefined && entry.status !== status) {
-      const wasOver = isTerminal(entry.status);
-      entry.status = status;
-      if (isTerminal(status) && !wasOver) {
-        for (const watched of entry.values) {
-          watched.open -= 1;
-          if (watched.open === 0) over.push(watched);
-        }
-      }
-    }
-    for (const tag of change.tags) {
-      const watched = this.#values.get(tag);
-      if (watched?.resolved !== true || watched.members.has(executionId)) continue;
-      watched.known = true;
-      this.#addMember(watched, { executionId, status, since: sequence });
+    if (entry === undefined || entry.status === status) return;
+    const wasOver = isTerminal(entry.status);
+    entry.status = status;
+    if (!isTerminal(status) || wasOver) return;
+    for (const watched of entry.values) {
+      watched.open -= 1;
       if (watched.open === 0) over.push(watched);
     }
-    return over;
+  }
+
+  /** An execution begins to belong to a value. It may be over with this very record: a value that was unknown (the journal was replaced) is over then. */
+  #join(value: string, execution: WatchedExecution, over: WatchedValue<Stream>[]): void {
+    const watched = this.#values.get(value);
+    if (watched?.resolved !== true || watched.members.has(execution.executionId)) return;
+    watched.known = true;
+    this.#addMember(watched, execution);
+    if (watched.open === 0) over.push(watched);
   }
 
   /** A storage event names an execution: it is running if nothing was known of it. */
   applyEvent(executionId: string): void {
+    // Asked once an event: nothing is made before the answer is known.
     const named = this.#values.get(executionId);
     if (named?.resolved !== true || named.members.has(executionId)) return;
-    named.known = true;
-    this.#addMember(named, { executionId, status: 'running', since: 0 as Sequence });
+    this.#join(executionId, { executionId, status: 'running', since: 0 as Sequence }, []);
   }
 
   #addMember(watched: WatchedValue<Stream>, execution: WatchedExecution): void {
