@@ -103,43 +103,39 @@ export class WatchTable<Stream> {
   }): WatchedValue<Stream>[] {
     const over: WatchedValue<Stream>[] = [];
     const { executionId, status, sequence } = change;
-    const named = this.#values.get(executionId);
-    if (named?.resolved === true && !named.members.has(executionId)) {
-      this.#name(named, { executionId, status, since: 0 as Sequence }, over);
-    }
-    const entry = this.#executions.get(executionId);
-    if (entry !== undefined && entry.status !== status) {
-      const wasOver = isTerminal(entry.status);
-      entry.status = status;
-      if (isTerminal(status) && !wasOver) {
-        for (const watched of entry.values) {
-          watched.open -= 1;
-          if (watched.open === 0) over.push(watched);
-        }
-      }
-    }
-    for (const tag of change.tags) {
-      const watched = this.#values.get(tag);
-      if (watched?.resolved !== true || watched.members.has(executionId)) continue;
-      this.#name(watched, { executionId, status, since: sequence }, over);
-    }
+    this.#applyStatus(executionId, status, over);
+    this.#join(executionId, { executionId, status, since: 0 as Sequence }, over);
+    for (const tag of change.tags) this.#join(tag, { executionId, status, since: sequence }, over);
     return over;
+  }
+
+  #applyStatus(executionId: string, status: ExecutionStatus, over: WatchedValue<Stream>[]): void {
+    const entry = this.#executions.get(executionId);
+    if (entry === undefined || entry.status === status) return;
+    const wasOver = isTerminal(entry.status);
+    entry.status = status;
+    if (!isTerminal(status) || wasOver) return;
+    for (const watched of entry.values) {
+      watched.open -= 1;
+      if (watched.open === 0) over.push(watched);
+    }
+  }
+
+  /** An execution begins to belong to a value. It may be over with this very record: a value that was unknown (the journal was replaced) is over then. */
+  #join(value: string, execution: WatchedExecution, over: WatchedValue<Stream>[]): void {
+    const watched = this.#values.get(value);
+    if (watched?.resolved !== true || watched.members.has(execution.executionId)) return;
+    watched.known = true;
+    this.#addMember(watched, execution);
+    if (watched.open === 0) over.push(watched);
   }
 
   /** A storage event names an execution: it is running if nothing was known of it. */
   applyEvent(executionId: string): void {
+    // Asked once an event: nothing is made before the answer is known.
     const named = this.#values.get(executionId);
     if (named?.resolved !== true || named.members.has(executionId)) return;
-    named.known = true;
-    this.#addMember(named, { executionId, status: 'running', since: 0 as Sequence });
-  }
-
-  /** A record names a new member. A value that nothing named before, and whose one member is over already, is over with it. */
-  #name(watched: WatchedValue<Stream>, execution: WatchedExecution, over: WatchedValue<Stream>[]): void {
-    const isFirst = !watched.known;
-    watched.known = true;
-    this.#addMember(watched, execution);
-    if (isFirst && watched.open === 0) over.push(watched);
+    this.#join(executionId, { executionId, status: 'running', since: 0 as Sequence }, []);
   }
 
   #addMember(watched: WatchedValue<Stream>, execution: WatchedExecution): void {

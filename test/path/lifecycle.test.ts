@@ -30,12 +30,11 @@ test('done comes after the last event, with the position, the reason and the sta
   const client = await system.sse({ execution_id: execution });
   await client.first('ready');
   const ids = await system.publish(eventAt(execution, 'a'), eventAt(execution, 'b'));
-  const put = await system.put(execution, { status: 'completed' });
+  await system.put(execution, { status: 'completed' });
   await client.end();
   t.deepEqual(kinds(client), ['ready', event, event, 'done']);
   const done = await client.first('done');
   t.true((done.id ?? '') >= (ids[1] ?? ''));
-  t.true((done.id ?? '') <= String(put.body['last_event_id']));
   t.deepEqual(done.data, {
     type: 'done',
     reason: 'executions_terminal',
