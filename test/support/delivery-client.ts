@@ -111,7 +111,7 @@ export class DeliveryClient {
         await client.end();
         return;
       }
-      if (!this.#random.oneIn(3) || client.ended) continue;
+      if (!this.#random.oneIn(3)) continue;
       this.#pauses += 1;
       client.pause();
       await this.#model.progress(1 + this.#random.below(3_000));
@@ -123,10 +123,10 @@ export class DeliveryClient {
       await client.end();
       return;
     }
-    const before = this.#received.length;
     const from = this.#lastId ?? (this.plan.earliest ? null : await this.#readyId(client));
     const all = this.#model.owed(this.plan, from, null).length;
-    await client.until(({ events, ended }) => ended || events.length >= all, `${before} and ${all} more`);
+    const frames = all + (this.plan.controlEvents ? 1 : 0);
+    await client.until(({ received, ended }) => ended || received.length >= frames);
     client.cut();
     await client.end();
   }
@@ -138,8 +138,8 @@ export class DeliveryClient {
 
   /** So many more events came here, or ten times as many to anybody. */
   async #either(client: SseClient, count: number): Promise<void> {
-    const target = client.events.length + count;
-    const here = client.until(({ events, ended }) => ended || events.length >= target).catch(() => undefined);
+    const target = client.received.length + count;
+    const here = client.until(({ received, ended }) => ended || received.length >= target).catch(() => undefined);
     await Promise.race([here, this.#model.progress(count * 10)]);
   }
 

@@ -25,7 +25,11 @@ class Host {
 
   async start(settings: Partial<BusSettings> = {}): Promise<RunningBus> {
     const whole = { engine: 'memory', dataDirectory: '', host: '127.0.0.1', port: this.port, ...settings } as const;
-    const bus = await startBus(whole, { onWarning: (message) => this.#t.log(message) });
+    const bus = await startBus(whole, {
+      onWarning: (message) => {
+        this.#t.log(message);
+      },
+    });
     this.bus = bus;
     this.port = bus.port;
     return bus;
