@@ -48,7 +48,7 @@ function applyBatch(model: Model, batch: readonly ModelEntry[]): { model: Model;
         ids.push(execution.last);
         continue;
       }
-      if (changed && entry.status !== null) Object.assign(execution, { status: entry.status, said: true });
+      if (changed) Object.assign(execution, { status: entry.status, said: true });
       execution.tags.push(...added);
       execution.last = id;
     }
