@@ -43,7 +43,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const parked = await system.sse({ execution_id: stuck });
       await parked.first('ready');
       parked.pause();
-      await system.publishMany(stuck, 600, 30_000);
+      await system.publishMany(stuck, 300, 30_000);
       await system.untilMetric('rivulet_sessions', { state: 'parked' }, (count) => count === 1);
       const startMs = performance.now();
       // Ctrl-C under npm arrives twice; that is one press.

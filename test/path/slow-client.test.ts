@@ -54,7 +54,7 @@ test.serial('a client that does not read for 15 s is not cut', async (t) => {
   const slow = await system.sse({ execution_id: execution });
   await slow.first('ready');
   slow.pause();
-  const ids = await system.publishMany(execution, counts.events, counts.bytes);
+  const ids = await system.publishMany(execution, 400, counts.bytes);
   await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked === 1);
   await system.put(execution, { status: 'completed' });
   await sleep(15_000);
