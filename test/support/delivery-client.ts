@@ -1,7 +1,11 @@
+import { systemClock } from '../../src/core/clock.ts';
 import type { DeliveryModel, Watch } from './delivery-model.ts';
 import type { Random } from './seed.ts';
 import type { SseClient } from './sse-client.ts';
 import type { System } from './system.ts';
+
+/** How long a client waits for its last events when everything has been published: a lost one must be named, not waited for. */
+const patienceMs = 30_000;
 
 export interface ClientPlan extends Watch {
   readonly keepOpen: boolean;
@@ -34,6 +38,7 @@ export class DeliveryClient {
   readonly #received: string[] = [];
   readonly #faults: string[] = [];
   readonly #dones: string[] = [];
+  #gaveUp = false;
   #lastId: string | null = null;
   #start: string | null = null;
   #end: string | null = null;
@@ -118,8 +123,21 @@ export class DeliveryClient {
       client.resume();
     }
     client.resume();
-    const { keepOpen } = this.plan;
-    if (!keepOpen || client.ended) {
+    const cancel = systemClock.after(patienceMs, () => {
+      this.#faults.push('nothing more is published, and what it waits for does not come');
+      this.#gaveUp = true;
+      client.cut();
+    });
+    try {
+      await this.#last(client);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** The rest of what is owed: a stream that is kept open is closed by the client then, any other by the server. */
+  async #last(client: SseClient): Promise<void> {
+    if (!this.plan.keepOpen || client.ended) {
       await client.end();
       return;
     }
@@ -132,7 +150,7 @@ export class DeliveryClient {
   }
 
   async #readyId(client: SseClient): Promise<string> {
-    await client.until(({ lastId }) => lastId !== undefined);
+    await client.until(({ lastId, ended }) => ended || lastId !== undefined);
     return client.only('ready')[0]?.id ?? '';
   }
 
@@ -158,6 +176,7 @@ export class DeliveryClient {
 
   /** Whether it comes again. */
   #after(client: SseClient): boolean {
+    if (this.#gaveUp) return false;
     const done = client.only('done')[0];
     if (done === undefined) return this.#afterPlain(client);
     const position = done.id ?? '';
