@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline';
 import * as uWS from 'uWebSockets.js';
+import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/core/clock.ts';
 import { benchFrame, nowNs, stamp, stampFromEnd } from './bench-event.ts';
 
@@ -44,7 +44,10 @@ interface Frames {
 }
 
 function makeFrames(events: number): Frames {
-  const bytes = Buffer.from(Array.from({ length: events }, (_, index) => benchFrame(executionId, index, 0n)).join(''), 'latin1');
+  const bytes = Buffer.from(
+    Array.from({ length: events }, (_, index) => benchFrame(executionId, index, 0n)).join(''),
+    'latin1',
+  );
   return { bytes, frameBytes: bytes.length / events };
 }
 

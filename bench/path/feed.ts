@@ -65,7 +65,8 @@ export async function feedPaced({ client, executionId, events }: Feed, perSecond
       });
     }
     const due: bigint[] = [];
-    while (published + due.length < events && dueNs(published + due.length) <= nowNs()) due.push(dueNs(published + due.length));
+    while (published + due.length < events && dueNs(published + due.length) <= nowNs())
+      due.push(dueNs(published + due.length));
     if (due.length === 0) continue;
     answers.push(publish(pipe, executionId, published, due));
     published += due.length;
@@ -79,7 +80,11 @@ function publish(pipe: PublishPipe, executionId: string, first: number, due: rea
 }
 
 /** Many events at once, `inFlight` batches of `perBatch` on the way; resolves when all are durable. */
-export async function feedBulk({ client, executionId, events }: Feed, perBatch: number, inFlight: number): Promise<void> {
+export async function feedBulk(
+  { client, executionId, events }: Feed,
+  perBatch: number,
+  inFlight: number,
+): Promise<void> {
   const pipe = client.publishPipe();
   const waiting: Promise<unknown>[] = [];
   for (let first = 0; first < events; first += perBatch) {

@@ -40,7 +40,12 @@ interface Run {
   readonly perOwnCpuSecond: number;
 }
 
-async function timed(work: Run['work'], bus: ServerProcess, count: number, action: () => Promise<unknown>): Promise<Run> {
+async function timed(
+  work: Run['work'],
+  bus: ServerProcess,
+  count: number,
+  action: () => Promise<unknown>,
+): Promise<Run> {
   const before = { ms: systemClock.monotonicMs(), own: process.cpuUsage(), bus: bus.cpuSeconds() };
   await action();
   const own = process.cpuUsage(before.own);
@@ -98,16 +103,41 @@ await withDirectory(async (directory) => {
     client.close();
     await bus.stop();
   }
-  const of = (work: Run['work'], read: (run: Run) => number): number[] => runs.filter((run) => run.work === work).map(read);
+  const of = (work: Run['work'], read: (run: Run) => number): number[] =>
+    runs.filter((run) => run.work === work).map(read);
   reportPath(
     'ingest',
     [
-      figure('publish durable', 'events per second', of('publish', (run) => run.perSecond)),
-      figure('publish durable', 'events per bus CPU second', of('publish', (run) => run.perBusCpuSecond)),
-      figure('publish, the publisher itself', 'events per its CPU second', of('publish', (run) => run.perOwnCpuSecond)),
-      figure('bus to window', 'records per second', of('window', (run) => run.perSecond)),
-      figure('bus to window, the router side', 'records per its CPU second', of('window', (run) => run.perOwnCpuSecond)),
-      figure('bus to window, the bus side', 'records per its CPU second', of('window', (run) => run.perBusCpuSecond)),
+      figure(
+        'publish durable',
+        'events per second',
+        of('publish', (run) => run.perSecond),
+      ),
+      figure(
+        'publish durable',
+        'events per bus CPU second',
+        of('publish', (run) => run.perBusCpuSecond),
+      ),
+      figure(
+        'publish, the publisher itself',
+        'events per its CPU second',
+        of('publish', (run) => run.perOwnCpuSecond),
+      ),
+      figure(
+        'bus to window',
+        'records per second',
+        of('window', (run) => run.perSecond),
+      ),
+      figure(
+        'bus to window, the router side',
+        'records per its CPU second',
+        of('window', (run) => run.perOwnCpuSecond),
+      ),
+      figure(
+        'bus to window, the bus side',
+        'records per its CPU second',
+        of('window', (run) => run.perBusCpuSecond),
+      ),
     ],
     runs,
   );

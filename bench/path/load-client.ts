@@ -66,7 +66,9 @@ export function startLoad(options: LoadOptions): RunningLoad {
   );
   return {
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
-    done: Promise.all(parts.map((part) => part.done)).then(merge).then(checked),
+    done: Promise.all(parts.map((part) => part.done))
+      .then(merge)
+      .then(checked),
   };
 }
 
@@ -101,7 +103,8 @@ function startOne(options: LoadOptions, streams: number, onProgress: (events: nu
 }
 
 function merge(reports: readonly LoadReport[]): LoadReport {
-  const sum = (read: (report: LoadReport) => number): number => reports.reduce((total, report) => total + read(report), 0);
+  const sum = (read: (report: LoadReport) => number): number =>
+    reports.reduce((total, report) => total + read(report), 0);
   const most = (read: (report: LoadReport) => number): number => Math.max(...reports.map(read));
   const buckets = new Map<number, number>();
   for (const { histogram } of reports) {

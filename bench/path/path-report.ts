@@ -13,7 +13,15 @@ export function reportPath(bench: string, figures: readonly Figure[], runs: read
     process.stdout.write(`${name.padEnd(58)} ${number.format(median).padStart(12)} ${unit}${spread}\n`);
   }
   const command = `node ${process.argv.slice(1).join(' ').replace(projectFile(''), '')}`;
-  const result = { bench, command, machine: machineCard(), loadAverage: loadavg(), pinning: pinningCard, figures, runs };
+  const result = {
+    bench,
+    command,
+    machine: machineCard(),
+    loadAverage: loadavg(),
+    pinning: pinningCard,
+    figures,
+    runs,
+  };
   mkdirSync(projectFile('bench/results'), { recursive: true });
   const file = `bench/results/${bench}.json`;
   writeFileSync(projectFile(file), `${JSON.stringify(result, null, 2)}\n`);

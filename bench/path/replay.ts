@@ -85,13 +85,26 @@ pinSelf();
 compileLoadClient();
 process.stdout.write(`replay: ${streams} clients owed ${events} events each\n`);
 const runs = [...(await runsOf('window')), ...(await runsOf('journal'))];
-const of = (source: Source, read: (run: Run) => number): number[] => runs.filter((run) => run.source === source).map(read);
+const of = (source: Source, read: (run: Run) => number): number[] =>
+  runs.filter((run) => run.source === source).map(read);
 reportPath(
   'replay',
   (['window', 'journal'] as const).flatMap((source) => [
-    figure(`events from the ${source}`, 'per second', of(source, (run) => run.eventsPerSecond)),
-    figure(`events from the ${source}`, 'per router CPU second', of(source, (run) => run.eventsPerCpuSecond)),
-    figure(`events a write, ${source}`, '', of(source, (run) => run.eventsPerWrite)),
+    figure(
+      `events from the ${source}`,
+      'per second',
+      of(source, (run) => run.eventsPerSecond),
+    ),
+    figure(
+      `events from the ${source}`,
+      'per router CPU second',
+      of(source, (run) => run.eventsPerCpuSecond),
+    ),
+    figure(
+      `events a write, ${source}`,
+      '',
+      of(source, (run) => run.eventsPerWrite),
+    ),
   ]),
   runs,
 );
