@@ -76,6 +76,12 @@ export function startServer(
   const startedMs = systemClock.monotonicMs();
   const words = [...nodeArgs, projectFile(module), ...args];
   const child = spawn(...pinned(core, process.execPath, words), { stdio: ['pipe', 'pipe', 'inherit'] });
+  // A bench that fails leaves no server behind.
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (!line.startsWith(readyPrefix)) return;
