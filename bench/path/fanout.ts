@@ -66,14 +66,17 @@ async function countsOf(server: ServerProcess, peer: Run['peer']): Promise<Count
   return { cpuSeconds: server.cpuSeconds(), writes, parks };
 }
 
-function runOf(
-  peer: Run['peer'],
-  report: LoadReport,
-  before: Counts,
-  after: Counts,
-  wallSeconds: number,
-  bareEventsPerWrite: number,
-): Run {
+interface Measured {
+  readonly peer: Run['peer'];
+  readonly report: LoadReport;
+  readonly before: Counts;
+  readonly after: Counts;
+  readonly wallSeconds: number;
+  /** What the bare loop was told; the router's is counted. */
+  readonly bareEventsPerWrite: number;
+}
+
+function runOf({ peer, report, before, after, wallSeconds, bareEventsPerWrite }: Measured): Run {
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
     peer,
@@ -117,7 +120,8 @@ async function runRivulet(bus: ServerProcess, router: ServerProcess): Promise<Ru
     else await feedPaced(feed, rate);
     const report = await Promise.race([running.done, pump.failed]);
     const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
-    return runOf('rivulet', report, before, await countsOf(router, 'rivulet'), wallSeconds, 0);
+    const after = await countsOf(router, 'rivulet');
+    return runOf({ peer: 'rivulet', report, before, after, wallSeconds, bareEventsPerWrite: 0 });
   } finally {
     client.close();
   }
@@ -131,14 +135,9 @@ async function runBare(bare: ServerProcess, eventsPerWrite: number): Promise<Run
   bare.send(mode === 'saturated' ? `saturated ${events} ${eventsPerWrite}` : `paced ${events} ${rate}`);
   const report = await running.done;
   const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
-  return runOf(
-    'bare',
-    report,
-    before,
-    await countsOf(bare, 'bare'),
-    wallSeconds,
-    mode === 'paced' ? 1 : eventsPerWrite,
-  );
+  const after = await countsOf(bare, 'bare');
+  const bareEventsPerWrite = mode === 'paced' ? 1 : eventsPerWrite;
+  return runOf({ peer: 'bare', report, before, after, wallSeconds, bareEventsPerWrite });
 }
 
 function shown(run: Run): void {
