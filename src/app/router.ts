@@ -55,6 +55,10 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       shardsResponsive: dispatcher.health().report.shards.filter(({ responsive }) => responsive).length,
     };
   });
+  let fail: (failure: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
   const dispatcher = new Dispatcher({
     shards: hosts,
     window,
@@ -73,6 +77,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     connectionsPerAddressMax: options.connectionsPerAddress,
     onFault: (what, error) => {
       log.error({ error, what }, 'a fault was contained');
+    },
+    onShardLost: (shard, cause) => {
+      fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
     },
     onPublished: (seconds) => {
       metrics.published(seconds * 1_000);
@@ -95,10 +102,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     },
   });
   dispatcher.start();
-  const failed = upstream.run().then(
-    () => new Promise<Error>(() => undefined),
-    (cause: unknown) => new StartError(`the upstream broke: ${String(cause)}`, 1, { cause }),
-  );
+  upstream.run().catch((cause: unknown) => {
+    fail(new StartError(`the upstream broke: ${String(cause)}`, 1, { cause }));
+  });
 
   return {
     httpPort: acceptor.port,

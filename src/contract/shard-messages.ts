@@ -143,7 +143,8 @@ export type ShardReport =
       readonly ticket: number;
       readonly executionIds: readonly string[];
       readonly after: Sequence;
-      readonly until: Sequence;
+      /** The shard's position: history is never asked beyond it. */
+      readonly until: JournalPosition;
     }
   | { readonly kind: 'call'; readonly call: number; readonly request: ControlCall }
   /** The window has lapped this shard: it needs a `resync`. */

@@ -40,7 +40,7 @@ export interface PublishReceipt {
 export interface HistoryRequest {
   readonly executionIds: readonly string[];
   readonly after: Sequence;
-  readonly until: Sequence;
+  readonly until: JournalPosition;
 }
 
 /**

@@ -38,6 +38,7 @@ export interface DispatcherDependencies {
   /** 0: no limit. */
   readonly connectionsPerAddressMax: number;
   readonly onFault: (what: string, fault: unknown) => void;
+  readonly onShardLost: (shard: number, fault: unknown) => void;
   readonly onPublished: (seconds: number, entries: number) => void;
   /** The stream from the bus was held back for so long. */
   readonly onHeldBack: (milliseconds: number) => void;
@@ -71,8 +72,8 @@ export class Dispatcher implements UpstreamSink {
           run: (task, transfer) => link.run(task, transfer),
           head: () => this.#intake.head(),
           clock,
-          onFault: (fault) => {
-            onFault(`task of shard ${index}`, fault);
+          onLost: (fault) => {
+            dependencies.onShardLost(index, fault);
           },
           onIdle: () => {
             this.#flow.check();

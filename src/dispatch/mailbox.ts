@@ -10,7 +10,8 @@ export interface MailboxDependencies {
   readonly run: RunTask;
   readonly head: () => Position;
   readonly clock: Clock;
-  readonly onFault: (fault: unknown) => void;
+  /** The thread cannot be reached any more. Called once; nothing is sent after it. */
+  readonly onLost: (fault: unknown) => void;
   /** After each task; the flow control looks again. */
   readonly onIdle: () => void;
 }
@@ -98,8 +99,9 @@ export class Mailbox {
         this.#finished();
       },
       (fault: unknown) => {
-        this.#with.onFault(fault);
-        this.#finished();
+        // A shard contains its own faults: a task that fails means that its thread is gone, and with it every stream that it had.
+        this.#closed = true;
+        this.#with.onLost(fault);
       },
     );
   }

@@ -67,7 +67,8 @@ export class HistoryDesk {
       const transfer = outcome.kind === 'block' ? [outcome.bytes] : [];
       read.mailbox.post({ kind: 'history', ticket, outcome }, transfer);
     } catch (failure) {
-      if (!(failure instanceof BusError)) throw failure;
+      // Whatever it was, the session keeps its cursor and waits; what is not the bus's weather is said.
+      if (!(failure instanceof BusError)) this.#onFault(failure);
       this.#clock.after(
         historyRetryMs,
         () => {

@@ -10,8 +10,8 @@ import type {
 import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
-import { historyBlockBytes } from '../core/limits.ts';
-import { type Sequence, toSequence } from '../core/sequence.ts';
+import { busExecutionIdsMax, historyBlockBytes } from '../core/limits.ts';
+import { toSequence } from '../core/sequence.ts';
 import type { BusClient } from '../wire/bus/bus-client.ts';
 import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
 import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
@@ -36,51 +36,53 @@ export class BusGateway implements BusCalls {
 
   /** One block: what matches in (after, until], up to `historyBlockBytes`. */
   async history(request: HistoryRequest): Promise<HistoryOutcome> {
-    const { executionIds, after, until } = request;
-    const start = await this.#start(after);
-    if (start.kind === 'too-old') return start;
     // Executions that nobody has: nothing to read, and an empty list would mean all.
-    if (executionIds.length === 0) return this.#emptyBlock(until);
+    if (request.executionIds.length === 0) {
+      return { kind: 'block', bytes: new ArrayBuffer(0), through: request.until };
+    }
+    try {
+      return await this.#read(request);
+    } catch (failure) {
+      if (!(failure instanceof BusError && failure.code === 'too-old')) throw failure;
+      return this.#tooOld();
+    }
+  }
+
+  async #read(request: HistoryRequest): Promise<HistoryOutcome> {
+    const { executionIds, after, until } = request;
     const builder = new HistoryBlockBuilder(historyBlockBytes);
     const reader = new RecordReader();
     let through: JournalPosition | null = null;
     const batches = this.#client.read({
       after_sequence: after,
-      until_sequence: until,
-      execution_ids: executionIds,
+      until_sequence: until.sequence,
+      // More than the bus takes in one call: read all, and the shard leaves out what is not watched.
+      execution_ids: executionIds.length > busExecutionIdsMax ? [] : executionIds,
       limit_bytes: historyBlockBytes / 2,
       events_only: true,
     });
     for await (const batch of batches) {
       reader.reset(batch);
-      let full = false;
       while (reader.next()) {
-        if (!builder.append(reader)) {
-          full = true;
-          break;
-        }
+        if (!builder.append(reader)) return blockOf(builder, through);
         through = { sequence: reader.sequence, id: reader.id };
       }
-      if (full) break;
       if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
     }
-    if (through === null) throw new BusError('internal', 'the bus ended a read without a position');
-    return { kind: 'block', bytes: builder.take().buffer, through };
+    return blockOf(builder, through);
   }
 
-  /** Whether the journal still has everything after a sequence. */
-  async #start(after: Sequence): Promise<{ readonly kind: 'kept' } | Extract<HistoryOutcome, { kind: 'too-old' }>> {
-    const { oldest } = await this.describe(null, historyDescribeMs);
-    if (oldest === null || oldest.sequence - 1 <= after) return { kind: 'kept' };
+  async #tooOld(): Promise<HistoryOutcome> {
+    const { oldest, newest } = await this.describe(null, historyDescribeMs);
+    // Everything may be gone.
+    if (oldest === null) return { kind: 'too-old', resumeAfter: newest, oldestAvailable: null };
     return { kind: 'too-old', resumeAfter: justBefore(oldest), oldestAvailable: oldest.id };
   }
+}
 
-  async #emptyBlock(until: Sequence): Promise<HistoryOutcome> {
-    const { newest, origin } = await this.describe(null, historyDescribeMs);
-    const at =
-      newest.sequence <= until ? newest : { sequence: until, id: formatEventId(0, until, eventIdParts(origin.id).tag) };
-    return { kind: 'block', bytes: new ArrayBuffer(0), through: at };
-  }
+function blockOf(builder: HistoryBlockBuilder, through: JournalPosition | null): HistoryOutcome {
+  if (through === null) throw new BusError('internal', 'the bus ended a read without a position');
+  return { kind: 'block', bytes: builder.take().buffer, through };
 }
 
 const historyDescribeMs = 2_000;

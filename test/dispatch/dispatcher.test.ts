@@ -99,6 +99,7 @@ function open(t: ExecutionContext, connectionsMax = 100): Room {
     connectionsMax,
     connectionsPerAddressMax: 0,
     onFault: (what) => faults.push(what),
+    onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
     onPublished: () => undefined,
     onHeldBack: (milliseconds) => heldBackMs.push(milliseconds),
   });

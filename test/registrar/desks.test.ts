@@ -36,7 +36,13 @@ test('places are counted over all shards and per address, and given back once', 
 });
 
 function read(ticket: number): Extract<ShardReport, { kind: 'read-history' }> {
-  return { kind: 'read-history', ticket, executionIds: [a], after: 0 as Sequence, until: 9 as Sequence };
+  return {
+    kind: 'read-history',
+    ticket,
+    executionIds: [a],
+    after: 0 as Sequence,
+    until: { sequence: 9 as Sequence, id: testId(9) },
+  };
 }
 
 function block(): {

@@ -226,7 +226,7 @@ export class ShardHarness {
     const builder = new HistoryBlockBuilder(bytesMax);
     let through: number = report.after;
     for (const record of this.records) {
-      if (record.sequence <= report.after || record.sequence > report.until) continue;
+      if (record.sequence <= report.after || record.sequence > report.until.sequence) continue;
       const id = record.event?.executionId;
       if (id !== undefined && report.executionIds.includes(id) && !builder.append(readerOn(record))) {
         return { kind: 'block', bytes: builder.take().buffer, through: this.at(through) };

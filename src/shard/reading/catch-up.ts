@@ -211,7 +211,7 @@ export class CatchUp {
         ticket,
         executionIds: session.group.executionIds(),
         after: cursor.sequence,
-        until: target.sequence,
+        until: { sequence: target.sequence, id: cursorId(target) },
       });
     }
     session.historyTicket = ticket;

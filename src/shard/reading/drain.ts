@@ -51,20 +51,17 @@ export class Drain {
    */
   run(from: WindowMark, to: Position): 'drained' | 'lapped' {
     const { position } = this;
-    if (from.offset > position.offset) {
-      position.offset = from.offset;
-      position.sequence = from.sequence;
-    }
-    while (position.offset < to.offset) {
-      const base = position.offset;
+    let base = Math.max(position.offset, from.offset);
+    while (base < to.offset) {
       const copy = this.#with.window.copy(base, to.offset, this.#scratch);
       if (copy.kind === 'overtaken') return 'lapped';
       this.#view.attach(this.#scratch, copy.bytes);
       this.#walkWhole(base);
       assert(position.offset > base, 'a copy of the window must hold a whole record');
       this.#deliver(base);
+      base = position.offset;
     }
-    if (position.offset === to.offset) copyCursor(cursorAt(to, to.offset), position);
+    if (base === to.offset) copyCursor(cursorAt(to, to.offset), position);
     return 'drained';
   }
 
