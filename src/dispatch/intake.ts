@@ -18,7 +18,7 @@ export interface IntakeDependencies {
   readonly window: WindowSink;
   readonly registry: ExecutionRegistry;
   readonly interest: InterestMap;
-  readonly mailboxes: readonly Mailbox[];
+  readonly mailboxes: readonly Pick<Mailbox, 'interest'>[];
   /** A record that no window can hold was left out; its bus has broken the limits of the contract. */
   readonly onSkipped: (fault: WireError) => void;
 }

@@ -16,6 +16,7 @@ import type { BusClient } from '../wire/bus/bus-client.ts';
 import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
 import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
+import { WireError } from '../wire/record/wire-error.ts';
 
 /** The calls that the dispatcher makes, in the words of the domain. */
 export class BusGateway implements BusCalls {
@@ -64,7 +65,7 @@ export class BusGateway implements BusCalls {
     for await (const batch of batches) {
       reader.reset(batch);
       while (reader.next()) {
-        if (!builder.append(reader)) return blockOf(builder, through);
+        if (!appendIfSound(builder, reader)) return blockOf(builder, through);
         through = { sequence: reader.sequence, id: reader.id };
       }
       if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
@@ -77,6 +78,16 @@ export class BusGateway implements BusCalls {
     // Everything may be gone.
     if (oldest === null) return { kind: 'too-old', resumeAfter: newest, oldestAvailable: null };
     return { kind: 'too-old', resumeAfter: justBefore(oldest), oldestAvailable: oldest.id };
+  }
+}
+
+/** False when the block is full. A record larger than the contract allows is left out here as it is in the window. */
+function appendIfSound(builder: HistoryBlockBuilder, reader: RecordReader): boolean {
+  try {
+    return builder.append(reader);
+  } catch (fault) {
+    if (fault instanceof WireError && fault.code === 'record-too-large') return true;
+    throw fault;
   }
 }
 
