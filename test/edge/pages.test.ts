@@ -1,7 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import { browserTest, openBrowser } from '../support/browser.ts';
 import { startEdge } from '../support/edge-server.ts';
+
+const inBrowser = await browserTest(test);
 
 const id = '018f4c1e-7b2a-7cc3-98c4-dc0c0c07398f';
 
@@ -32,7 +34,7 @@ const event = {
   time: '2026-11-24T14:27:48.123Z',
 };
 
-test('the home page shows named events as text, says how the stream ended, and fits a phone', async (t) => {
+inBrowser('the home page shows named events as text, says how the stream ended, and fits a phone', async (t) => {
   const server = await startEdge(t);
   const states = [{ execution_id: id, status: 'completed' }];
   server.door.act = (socket) => {
@@ -61,7 +63,7 @@ test('the home page shows named events as text, says how the stream ended, and f
   t.deepEqual(faults, []);
 });
 
-test('the docs page renders the description under its policy, with no request to another host', async (t) => {
+inBrowser('the docs page renders the description under its policy, with no request to another host', async (t) => {
   const server = await startEdge(t);
   const { page, faults } = await watchedPage(t, server.baseUrl);
   await page.goto(`${server.baseUrl}/docs`);

@@ -2,18 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import { browserTest, openBrowser } from '../support/browser.ts';
 import { type System, startSystem } from '../support/system.ts';
 
-let browser: Browser;
-test.before(async () => {
-  browser = await openBrowser();
+const inBrowser = await browserTest(test);
+
+let browser: Promise<Browser> | null = null;
+test.after.always(async () => {
+  await (await browser)?.close();
 });
-test.after.always(() => browser.close());
 
 /** A page in a profile of its own: six connections to an origin are shared by all pages of one. */
 async function newPage(t: ExecutionContext): Promise<Page> {
-  const context = await browser.newContext();
+  browser ??= openBrowser();
+  const context = await (await browser).newContext();
   t.teardown(() => context.close());
   return context.newPage();
 }
@@ -94,7 +96,7 @@ async function runningExecution(system: System): Promise<string> {
   return execution;
 }
 
-test('a cut connection resumes by itself with nothing lost, and done then 204 stops it', async (t) => {
+inBrowser('a cut connection resumes by itself with nothing lost, and done then 204 stops it', async (t) => {
   const system = await startSystem(t);
   const relay = await cuttableRelay(t, system.http);
   const execution = await runningExecution(system);
@@ -119,7 +121,7 @@ test('a cut connection resumes by itself with nothing lost, and done then 204 st
   t.deepEqual(seen.states.slice(seen.states.lastIndexOf('done')), ['done', 'error 0', 'error 2']);
 });
 
-test('a stream that was cut before its first event resumes from the position of ready', async (t) => {
+inBrowser('a stream that was cut before its first event resumes from the position of ready', async (t) => {
   const system = await startSystem(t);
   const relay = await cuttableRelay(t, system.http);
   const execution = await runningExecution(system);
@@ -133,7 +135,7 @@ test('a stream that was cut before its first event resumes from the position of 
   t.deepEqual(seen.events, ['while away']);
 });
 
-test('the page shows events as they come, and the end', async (t) => {
+inBrowser('the page shows events as they come, and the end', async (t) => {
   const system = await startSystem(t);
   const execution = await runningExecution(system);
   await system.put(execution, { tags: ['browser'] });
@@ -157,7 +159,7 @@ test('the page shows events as they come, and the end', async (t) => {
   t.deepEqual(faults, []);
 });
 
-test('the API page renders from files of the package alone', async (t) => {
+inBrowser('the API page renders from files of the package alone', async (t) => {
   const system = await startSystem(t);
   const page = await newPage(t);
   const outside: string[] = [];
@@ -172,7 +174,7 @@ test('the API page renders from files of the package alone', async (t) => {
 });
 
 // Without this a page of another site could read the streams of whoever runs this on their own machine.
-test('another origin may read only when it is allowed', async (t) => {
+inBrowser('another origin may read only when it is allowed', async (t) => {
   const system = await startSystem(t);
   const execution = await runningExecution(system);
   const page = await newPage(t);

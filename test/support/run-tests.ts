@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import chromium from '@sparticuz/chromium';
 import { readTap } from './tap.ts';
 
 /**
@@ -29,8 +30,14 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** The browser unpacks itself at its first use; two test processes that do so at once would run half of a file. Where it cannot, its tests say so. */
+async function unpackBrowser(): Promise<void> {
+  await chromium.executablePath().catch(() => undefined);
+}
+
 async function run(): Promise<number> {
   removeStale();
+  await unpackBrowser();
   const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs');
   const child = spawn(process.execPath, [ava, '--tap', ...process.argv.slice(2)], {
     cwd: root,
