@@ -55,7 +55,7 @@ function refuseFlag(fault: Fault | undefined, flags: Readonly<Record<string, unk
 }
 
 /** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
-export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
   const fields = fieldsOfFlags(flags);
   const isEvent = ['stage', 'path'].some((name) => name in fields);
   const isChange = ['status', 'tags', 'reason'].some((name) => name in fields);

@@ -59,14 +59,22 @@ function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext)
   // A named field cannot be cured by a retry, whatever the code (RESOURCE_EXHAUSTED with the field: too many tags).
   if (failed.faults.length > 0) return validationAnswer(failed.faults.map((fault) => bodyFault(call, fault)));
   if (failed.code === 'invalid') return validationAnswer([valueFault(['body'], failed.detail, null)]);
-  return errorAnswer(failureWords(failed.code, failed.detail), context);
+  return errorAnswer(failureWords(failed.code, bodyDetail(call, failed.detail)), context);
 }
 
-/** The bus names fields as `events[i].field`; a body of one event has no `events`. */
+/** A body that is one event or one change has no list of entries. */
+const isSingle = (call: ControlCall): boolean => call.kind !== 'publish' || call.events.length === 1;
+
+/** The bus names fields as `entries[i].event.field`; here it is a place in the body. */
 function bodyFault(call: ControlCall, fault: Fault): ValidationFault {
-  const field = typeof fault.field[0] === 'number' ? ['events', ...fault.field] : fault.field;
-  const single = call.kind === 'publish' && call.events.length === 1 && field[0] === 'events';
-  return valueFault(['body', ...(single ? field.slice(2) : field)], fault.reason, null);
+  const [list, index = 0, , ...field] = fault.field;
+  if (list !== 'entries') return valueFault(['body', ...fault.field], fault.reason, null);
+  return valueFault(['body', ...(isSingle(call) ? field : ['events', index, ...field])], fault.reason, null);
+}
+
+/** The same for a sentence that begins with the field. */
+function bodyDetail(call: ControlCall, detail: string): string {
+  return detail.replace(/^entries(\[\d+\])\.(?:event|change)\./, isSingle(call) ? '' : 'events$1.');
 }
 
 function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): ErrorWords {

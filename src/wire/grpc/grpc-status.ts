@@ -13,9 +13,9 @@ import { PositionError } from './position-error.ts';
 
 /** Binary trailer with a google.rpc.Status, by convention of all gRPC implementations. */
 export const statusDetailsKey = 'grpc-status-details-bin';
-export const oldestSequenceKey = 'rivulet-oldest-sequence';
-export const journalIdKey = 'rivulet-journal-id';
-export const journalTagKey = 'rivulet-journal-tag';
+const oldestSequenceKey = 'rivulet-oldest-sequence';
+const journalIdKey = 'rivulet-journal-id';
+const journalTagKey = 'rivulet-journal-tag';
 
 const badRequestType = 'type.googleapis.com/google.rpc.BadRequest';
 /** Violations that a trailer carries: trailers are headers, and peers refuse them above 8 KiB to 16 KiB. */
@@ -54,7 +54,12 @@ export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details' 
     metadata.set(statusDetailsKey, encodeDetails(grpcCode.INVALID_ARGUMENT, error.message, violationsOf(error.faults)));
     return { code: grpcCode.INVALID_ARGUMENT, details: error.message.slice(0, 512), metadata };
   }
-  if (error instanceof AppendError) return { code: appendCodes[error.code], details: error.message, metadata };
+  if (error instanceof AppendError) {
+    const code = appendCodes[error.code];
+    if (error.faults.length > 0)
+      metadata.set(statusDetailsKey, encodeDetails(code, error.message, violationsOf(error.faults)));
+    return { code, details: error.message, metadata };
+  }
   if (error instanceof PositionError) {
     metadata.set(oldestSequenceKey, String(error.journal.oldestSequence));
     metadata.set(journalIdKey, error.journal.journalId);
