@@ -85,6 +85,16 @@ test('a part that never stops gets the process killed when its time is over', as
   t.regex(ended.error, /did not stop in time/);
 });
 
+// A journal on a disk that does not answer: nobody waits for the end yet, and the signal must count all the same.
+test('a part that never starts gets the process killed when its time is over', async (t) => {
+  const running = new Process(t, 'stuck-starting');
+  await running.saw('ready');
+  running.child.kill('SIGTERM');
+  const ended = await running.ended;
+  t.is(ended.signal, 'SIGKILL');
+  t.regex(ended.error, /did not stop in time/);
+});
+
 // npm sends on the SIGINT that the terminal has already sent: one Ctrl-C must not count as two.
 test('a second signal at once is the same press', async (t) => {
   const running = new Process(t, 'plain');

@@ -38,6 +38,8 @@ test('a place that cannot be written is said plainly', async (t) => {
   const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0 } as const;
   const error = await t.throwsAsync(startBus(settings, { onWarning: () => undefined }), { instanceOf: StartError });
   t.regex(error.message, /^data directory .* is not writable: /);
+  // There the system says that the folder itself is missing, however often it is asked to make it.
+  t.throws(() => lockDirectory('/proc/rivulet/data'), { instanceOf: StartError, message: / is not writable: / });
 });
 
 test('a port that is taken is said plainly, and the directory is free again', async (t) => {
@@ -48,6 +50,9 @@ test('a port that is taken is said plainly, and the directory is free again', as
   t.teardown(() => first.stop());
   const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: first.port } as const;
   const error = await t.throwsAsync(startBus(settings, events), { instanceOf: StartError });
-  t.regex(error.message, /cannot listen on 127\.0\.0\.1:\d+/);
+  t.regex(
+    error.message,
+    /cannot listen on 127\.0\.0\.1:\d+: the port is taken by another program; choose another with --bus-port/,
+  );
   lockDirectory(directory).release();
 });

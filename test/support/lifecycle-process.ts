@@ -14,7 +14,11 @@ const hasty: Clock = {
 /** A hundred times as fast where it measures: two signals a few milliseconds apart are two presses. */
 const measuring: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() * 100 };
 
-const clocks: Readonly<Record<string, Clock>> = { stuck: hasty, 'stuck-pressed-twice': measuring };
+const clocks: Readonly<Record<string, Clock>> = {
+  stuck: hasty,
+  'stuck-starting': hasty,
+  'stuck-pressed-twice': measuring,
+};
 const clock = clocks[mode ?? ''] ?? systemClock;
 
 const lifecycle = new Lifecycle(clock, createLog({ level: 'info', pretty: false }));
@@ -35,6 +39,7 @@ function part(name: string): () => Promise<void> {
 lifecycle.add('first', part('first'));
 lifecycle.add('second', part('second'), failed);
 process.stdout.write('ready\n');
+if (mode === 'stuck-starting') await new Promise(() => undefined);
 if (mode === 'part-fails') fail(new TypeError('the part broke'));
 if (mode === 'defect') {
   queueMicrotask(() => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Cancel, Clock } from '../../core/clock.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -9,7 +9,7 @@ export type End =
   | { readonly kind: 'defect'; readonly error: Error };
 
 /** The exit code of a defect: EX_SOFTWARE of sysexits. */
-const exitDefect = 70;
+export const exitDefect = 70;
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 
@@ -22,7 +22,8 @@ interface Part {
  * The life of a serving process: what has been started, in order; what ends it; closing in the opposite order.
  *
  * A first signal, a failed part or a defect begins the close. A second signal ends the process at once, by the signal itself: `process.exit`
- * would tear down threads with open sockets, and those abort the process with a core.
+ * would tear down threads with open sockets, and those abort the process with a core. From the first signal on the process has `shutdownMs` left,
+ * also when it comes while a part is still starting.
  */
 export class Lifecycle {
   readonly #clock: Clock;
@@ -32,6 +33,7 @@ export class Lifecycle {
   #end: (end: End) => void = () => undefined;
   #endedAlready = false;
   #signalledAtMs: number | null = null;
+  #cancelOverdue: Cancel | null = null;
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -81,7 +83,7 @@ export class Lifecycle {
   /** Stops the parts, the last started first. A part that fails to stop does not keep the others from it. */
   async close(): Promise<void> {
     this.#endedAlready = true;
-    const cancel = this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
+    this.#limitTime();
     for (const part of this.#parts.splice(0).reverse()) {
       try {
         await part.stop();
@@ -90,15 +92,20 @@ export class Lifecycle {
         this.#log.error({ part: part.name, error }, 'could not be stopped in order');
       }
     }
-    cancel();
+    this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
+  }
+
+  #limitTime(): void {
+    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     const nowMs = this.#clock.monotonicMs();
     if (this.#signalledAtMs === null) {
       this.#signalledAtMs = nowMs;
+      this.#limitTime();
       if (!this.#endedAlready) this.#end({ kind: 'signal', signal });
       return;
     }

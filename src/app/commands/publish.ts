@@ -88,7 +88,7 @@ function complaintOf(error: BusError): Complaint {
 function failure(error: BusError, target: Target, lines: readonly NumberedLine[]): StartError {
   const { entry, text } = complaintOf(error);
   const where = whereIn(lines, entry);
-  const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
+  const theirs = error.faults.length > 0 || ['invalid', 'conflict', 'terminal'].includes(error.code);
   if (theirs) return new StartError(where + text, 2, { cause: error });
   if (error.code === 'unavailable') {
     const start = commandLine(target.kind === 'http' ? 'up' : 'bus');

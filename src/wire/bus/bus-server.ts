@@ -96,9 +96,16 @@ function bind(server: Server, { host, port }: BusServerOptions): Promise<number>
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
-      else reject(new StartError(`the bus cannot listen on ${address}: ${error.message}`, 1, { cause: error }));
+      else
+        reject(new StartError(`the bus cannot listen on ${address}: ${bindFault(error.message)}`, 1, { cause: error }));
     });
   });
+}
+
+/** grpc-js has no codes for it, just a text about the addresses that it has tried. */
+function bindFault(message: string): string {
+  if (!message.includes('EADDRINUSE')) return message;
+  return 'the port is taken by another program; choose another with --bus-port, or 0 for a free one';
 }
 
 function handlersOf(service: BusService, options: BusServerOptions, stopping: Stopping): UntypedServiceImplementation {
