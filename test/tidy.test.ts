@@ -144,7 +144,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   executions: ['core', 'contract', 'wire'],
   observe: ['core', 'contract'],
   storage: ['core', 'contract'],
-  client: ['core', 'contract'],
   ...Object.fromEntries(onPath.map((room) => [room, ['core', 'contract', 'wire', 'observe']])),
   bus: ['core', 'contract', 'wire', 'executions', 'observe'],
   // The owner of the registry: a part of the dispatcher's thread with a folder of its own.

@@ -19,6 +19,8 @@ const portOf = (bus: System): string => bus.grpc.split(':')[1] ?? '';
 /** Retention has taken what it will take. */
 async function trimmed(router: System, events: number): Promise<void> {
   await router.untilMetric('rivulet_journal_newest_sequence', {}, (newest) => newest >= events);
+  // Newest is told as it is received, the rest with the next description: one from before the trim says few bytes too.
+  await router.untilMetric('rivulet_journal_oldest_sequence', {}, (oldest) => oldest > 1);
   await router.untilMetric('rivulet_journal_retained_bytes', {}, (bytes) => bytes <= 16 * 1024 * 1024);
 }
 

@@ -14,6 +14,8 @@ test('a cursor behind retention: gap expired with the oldest available, then fro
   const ids = await system.publishMany(execution, 1_600, 20_000);
   // What retention will take it has taken: from here on the oldest kept stays where it is.
   await system.untilMetric('rivulet_journal_newest_sequence', {}, (newest) => newest >= ids.length);
+  // Newest is told as it is received, the rest with the next description: one from before the trim says few bytes too.
+  await system.untilMetric('rivulet_journal_oldest_sequence', {}, (oldest) => oldest > 1);
   await system.untilMetric('rivulet_journal_retained_bytes', {}, (bytes) => bytes <= 16 * 1024 * 1024);
 
   const client = await system.sse({ execution_id: execution }, { 'last-event-id': first });
