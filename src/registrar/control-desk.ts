@@ -2,7 +2,7 @@ import type { ControlAnswer, ControlCall, ExecutionView } from '../contract/cont
 import type { ExecutionFacts } from '../contract/journal.ts';
 import type { BusCalls, PublishEntry } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
-import { type EventId, eventIdParts } from '../core/event-id.ts';
+import { type EventId, eventIdParts, parseUuid } from '../core/event-id.ts';
 import { BusError } from '../core/failure.ts';
 import { verifyWaitMs, visibleWaitMs, writeBytesInFlightMax, writesInFlightMax } from '../core/limits.ts';
 import { foldChange, newEntry } from '../executions/entry.ts';
@@ -116,6 +116,8 @@ export class ControlDesk {
 
   #list(call: Extract<ControlCall, { kind: 'list-executions' }>): ControlAnswer {
     const { tag, status, limit, cursor } = call;
+    // Ours are the last id of a page; anything else would be compared as text and answer some page, or an empty last one.
+    if (cursor !== null && parseUuid(cursor) === null) return { kind: 'bad-cursor' };
     const page = this.#with.registry.page({ after: cursor ?? '', limit, tag, status });
     return { kind: 'executions', executions: page.executions.map((facts) => this.#view(facts)), nextCursor: page.next };
   }

@@ -243,3 +243,14 @@ test('an execution is not said to be absent while this router is behind the bus'
   await clock.pass(2_100);
   t.like(await call, { kind: 'failed', code: 'unavailable' });
 });
+
+// Without this a mangled cursor is an empty page without a next one: whoever pages believes that there are no more.
+test('a page cursor that none of our pages gave is refused', async (t) => {
+  const { registry, desk } = controlDesk();
+  registry.applyEvent(a, { sequence: 1, id: testId(1), timeMs: 0 }, 10, '');
+  const list = (cursor: string | null): Promise<ControlAnswer> =>
+    desk.call({ kind: 'list-executions', tag: null, status: null, limit: 1, cursor });
+  t.like(await list(null), { kind: 'executions', executions: [{ execution_id: a }] });
+  t.like(await list(a), { kind: 'executions', executions: [] });
+  for (const cursor of ['zz', '0', a.slice(1)]) t.deepEqual(await list(cursor), { kind: 'bad-cursor' }, cursor);
+});
