@@ -11,8 +11,9 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import type { Clock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
 import { busStopMs, grpcMessageBytesMax } from '../../core/limits.ts';
@@ -70,7 +71,7 @@ export async function serveBus(service: BusService, options: BusServerOptions): 
   server.addService(definition, handlersOf(service, options, stopping));
   const health = new HealthImplementation({ '': 'SERVING', [busServiceName]: 'SERVING' });
   health.addToServer(server);
-  new ReflectionService(busPackage).addToServer(server);
+  new ReflectionService({ ...busPackage, ...loadSync(healthProto) }).addToServer(server);
   const port = await bind(server, options);
   return {
     port,
