@@ -85,6 +85,16 @@ test('a part that never stops gets the process killed when its time is over', as
   t.regex(ended.error, /did not stop in time/);
 });
 
+// The check of a damaged disk takes up to a minute: a supervisor that waits ten seconds would have to kill, with no word of why.
+test('a part that never starts gets the process killed when the time of a stop is over', async (t) => {
+  const running = new Process(t, 'stuck-start');
+  await running.saw('ready');
+  running.child.kill('SIGTERM');
+  const ended = await running.ended;
+  t.is(ended.signal, 'SIGKILL');
+  t.regex(ended.error, /did not stop in time/);
+});
+
 // npm sends on the SIGINT that the terminal has already sent: one Ctrl-C must not count as two.
 test('a second signal at once is the same press', async (t) => {
   const running = new Process(t, 'plain');

@@ -151,6 +151,10 @@ test.serial('a damaged journal is named with the command that helps, and that co
   const words = ['bus', '--bus-port=0', `--data-dir=${directory}`];
   const refused = await runCommand(t, words);
   t.regex(refused.error, /^rivulet: the journal .* npm run rivulet -- bus --repair.*\n$/);
+  t.true(
+    refused.error.includes(`bus --repair --data-dir ${directory} `),
+    'the one that is damaged, not the default one',
+  );
   t.is(refused.code, 1);
   const repaired = await runCommand(t, ['bus', '--repair', `--data-dir=${directory}`]);
   t.regex(repaired.out, /^repaired: \d+ records and \d+ executions were kept, /);

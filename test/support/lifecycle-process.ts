@@ -14,7 +14,11 @@ const hasty: Clock = {
 /** A hundred times as fast where it measures: two signals a few milliseconds apart are two presses. */
 const measuring: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() * 100 };
 
-const clocks: Readonly<Record<string, Clock>> = { stuck: hasty, 'stuck-pressed-twice': measuring };
+const clocks: Readonly<Record<string, Clock>> = {
+  stuck: hasty,
+  'stuck-start': hasty,
+  'stuck-pressed-twice': measuring,
+};
 const clock = clocks[mode ?? ''] ?? systemClock;
 
 const lifecycle = new Lifecycle(clock, createLog({ level: 'info', pretty: false }));
@@ -41,5 +45,6 @@ if (mode === 'defect') {
     throw new TypeError('a defect');
   });
 }
+if (mode === 'stuck-start') await new Promise(() => undefined);
 process.exitCode = await lifecycle.untilEnd();
 keepAlive();

@@ -32,6 +32,8 @@ export class Lifecycle {
   #end: (end: End) => void = () => undefined;
   #endedAlready = false;
   #signalledAtMs: number | null = null;
+  /** Takes back the kill of a stop that takes too long; null before anything has ended the process. */
+  #cancelOverdue: (() => void) | null = null;
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -81,7 +83,7 @@ export class Lifecycle {
   /** Stops the parts, the last started first. A part that fails to stop does not keep the others from it. */
   async close(): Promise<void> {
     this.#endedAlready = true;
-    const cancel = this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
+    this.#limitStop();
     for (const part of this.#parts.splice(0).reverse()) {
       try {
         await part.stop();
@@ -90,7 +92,7 @@ export class Lifecycle {
         this.#log.error({ part: part.name, error }, 'could not be stopped in order');
       }
     }
-    cancel();
+    this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
   }
@@ -99,6 +101,8 @@ export class Lifecycle {
     const nowMs = this.#clock.monotonicMs();
     if (this.#signalledAtMs === null) {
       this.#signalledAtMs = nowMs;
+      // From the signal on: a part that is still starting (the check of a large journal) counts, and may never come back.
+      this.#limitStop();
       if (!this.#endedAlready) this.#end({ kind: 'signal', signal });
       return;
     }
@@ -113,6 +117,10 @@ export class Lifecycle {
     if (this.#endedAlready) this.#log.error({ error: cause }, 'a defect while stopping');
     else this.#end({ kind: 'defect', error: cause });
   };
+
+  #limitStop(): void {
+    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
+  }
 
   // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
   readonly #onOverdue = (): void => {

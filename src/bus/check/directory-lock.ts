@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { StartError } from '../../core/failure.ts';
 
 const lockFileName = 'bus.lock';
@@ -25,7 +25,7 @@ interface Holder {
 export function lockDirectory(directory: string): DirectoryLock {
   const path = join(directory, lockFileName);
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     const own = join(directory, `${lockFileName}.${randomUUID()}`);
     writeFileSync(own, JSON.stringify(ownHolder()), { flag: 'wx' });
     try {
@@ -52,6 +52,18 @@ export function lockDirectory(directory: string): DirectoryLock {
     throw new StartError(`data directory ${directory} is not writable: ${reason}`, 1, { cause });
   }
   throw new StartError(`data directory ${directory} is being started by another process`, 1);
+}
+
+/** With its parents. Node's own `recursive` turns in a circle for ever, deaf to signals, where a parent exists and takes no child (/proc). */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  }
 }
 
 /** False when the lock exists already. */
