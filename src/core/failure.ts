@@ -29,9 +29,12 @@ export type AppendFailure =
 export class AppendError extends Error {
   override readonly name = 'AppendError';
   readonly code: AppendFailure;
-  constructor(code: AppendFailure, detail: string, options?: ErrorOptions) {
+  /** The field that no retry can cure; null when the state of the world is to blame. */
+  readonly fault: Fault | null;
+  constructor(code: AppendFailure, detail: string, options?: ErrorOptions & { readonly fault?: Fault }) {
     super(detail, options);
     this.code = code;
+    this.fault = options?.fault ?? null;
   }
 }
 

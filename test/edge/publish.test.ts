@@ -241,7 +241,7 @@ test('failures of the bus have a status each', async (t) => {
   const overloaded = await postJson(port, path, event);
   t.is(overloaded.status, 503);
   t.is(overloaded.headers['retry-after'], '1');
-  const faults = [{ field: ['events', 0, 'stage'], reason: 'no' }];
+  const faults = [{ field: ['entries', 0, 'event', 'stage'], reason: 'no' }];
   control.answer = () => ({ kind: 'failed', code: 'invalid', detail: 'invalid', faults });
   t.is(
     (await postJson(port, path, event)).text,

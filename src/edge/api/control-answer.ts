@@ -62,11 +62,13 @@ function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext)
   return errorAnswer(failureWords(failed.code, failed.detail), context);
 }
 
-/** The bus names fields as `events[i].field`; a body of one event has no `events`. */
+/** The bus names fields as `entries[i].event.field` or `entries[i].change.field`; a body of one event or change has neither. */
 function bodyFault(call: ControlCall, fault: Fault): ValidationFault {
-  const field = typeof fault.field[0] === 'number' ? ['events', ...fault.field] : fault.field;
-  const single = call.kind === 'publish' && call.events.length === 1 && field[0] === 'events';
-  return valueFault(['body', ...(single ? field.slice(2) : field)], fault.reason, null);
+  const [list, index, kind, ...rest] = fault.field;
+  if (list !== 'entries' || typeof index !== 'number' || kind === undefined)
+    return valueFault(['body', ...fault.field], fault.reason, null);
+  const many = call.kind === 'publish' && call.events.length > 1;
+  return valueFault(['body', ...(many ? ['events', index] : []), ...rest], fault.reason, null);
 }
 
 function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): ErrorWords {

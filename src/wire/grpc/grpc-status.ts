@@ -54,7 +54,12 @@ export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details' 
     metadata.set(statusDetailsKey, encodeDetails(grpcCode.INVALID_ARGUMENT, error.message, violationsOf(error.faults)));
     return { code: grpcCode.INVALID_ARGUMENT, details: error.message.slice(0, 512), metadata };
   }
-  if (error instanceof AppendError) return { code: appendCodes[error.code], details: error.message, metadata };
+  if (error instanceof AppendError) {
+    const code = appendCodes[error.code];
+    if (error.fault !== null)
+      metadata.set(statusDetailsKey, encodeDetails(code, error.message, violationsOf([error.fault])));
+    return { code, details: error.message, metadata };
+  }
   if (error instanceof PositionError) {
     metadata.set(oldestSequenceKey, String(error.journal.oldestSequence));
     metadata.set(journalIdKey, error.journal.journalId);

@@ -136,8 +136,9 @@ export class GroupStage {
     const has = new Set(known?.tags.map(({ tag }) => tag));
     const tags = [...new Set(change.tags)].filter((tag) => !has.has(tag));
     if (has.size + tags.length > executionTagsMax) {
-      const detail = `entries[${index}].change.tags: an execution has at most ${executionTagsMax} tags`;
-      throw new AppendError('tags-exceeded', detail);
+      const reason = `an execution has at most ${executionTagsMax} tags`;
+      const fault = { field: ['entries', index, 'change', 'tags'], reason };
+      throw new AppendError('tags-exceeded', `entries[${index}].change.tags: ${reason}`, { fault });
     }
     if (known !== undefined && !statusChanged && tags.length === 0) {
       draft.ids.push(known.lastChangeId as EventId);
