@@ -96,9 +96,20 @@ function bind(server: Server, { host, port }: BusServerOptions): Promise<number>
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
-      else reject(new StartError(`the bus cannot listen on ${address}: ${error.message}`, 1, { cause: error }));
+      else
+        reject(new StartError(`the bus cannot listen on ${address}: ${bindFault(error.message)}`, 1, { cause: error }));
     });
   });
+}
+
+/** grpc-js has the system's reason only inside a sentence of its own, and that speaks of resolved addresses. */
+function bindFault(message: string): string {
+  if (message.includes('EADDRINUSE')) {
+    return 'the port is taken by another program; choose another with --bus-port, or 0 for a free one';
+  }
+  if (message.includes('EACCES')) return 'not permitted for this user; choose a port from 1024 up with --bus-port';
+  if (message.includes('EADDRNOTAVAIL')) return 'the host is not an address of this machine; check --bus-host';
+  return message;
 }
 
 function handlersOf(service: BusService, options: BusServerOptions, stopping: Stopping): UntypedServiceImplementation {
