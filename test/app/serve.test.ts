@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, truncateSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ownDirectory, runCommand } from '../support/command.ts';
@@ -116,6 +116,17 @@ test.serial('SIGTERM ends open streams with done and shutdown, and exits with 0'
   const text = await ended;
   t.regex(text, /retry: \d+\n/);
   t.true(text.includes('"type":"done","reason":"shutdown"'), text);
+});
+
+// A peer that has stopped reading never sees the end of its connection: the process once waited for it, and killed itself after 10 s.
+test.serial('SIGTERM exits with 0 beside a silent connection to the bus', async (t) => {
+  const system = await startUp(t, ownDirectory(t));
+  const silent = connect(Number(system.grpc.split(':').at(-1)), '127.0.0.1').on('error', () => undefined);
+  t.teardown(() => silent.destroy());
+  await once(silent, 'connect');
+  // A round trip, so that the bus has taken the connection as well.
+  await system.put(randomUUID(), { status: 'running' });
+  t.deepEqual(await system.stop('SIGTERM'), { code: 0, signal: null });
 });
 
 for (const option of ['port', 'bus-port', 'ops-port']) {

@@ -79,15 +79,17 @@ export async function serveBus(service: BusService, options: BusServerOptions): 
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(busServiceName, 'NOT_SERVING');
       for (const end of [...stopping]) end({ code: grpcCode.UNAVAILABLE, details: 'the bus is stopping' });
-      const cut = options.clock.after(busStopMs, () => {
-        server.forceShutdown();
-      });
       await new Promise<void>((resolve) => {
+        const cut = options.clock.after(busStopMs, () => {
+          server.forceShutdown();
+          // No call is left. The socket of a peer that has stopped reading stays until that peer closes: not waited for.
+          resolve();
+        });
         server.tryShutdown(() => {
+          cut();
           resolve();
         });
       });
-      cut();
     },
   };
 }
