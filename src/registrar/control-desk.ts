@@ -63,11 +63,16 @@ export class ControlDesk {
 
   async #change(call: Extract<ControlCall, { kind: 'change-execution' }>): Promise<ControlAnswer> {
     const { executionId, status, tags, reason } = call;
+    const before = this.#with.headId();
     const written = await this.#write([{ kind: 'change', executionId, status, tags, reason }], 0);
     if ('kind' in written) return written;
     const facts = this.#with.registry.get(executionId);
-    if (written.visible && facts !== undefined)
-      return { kind: 'execution', execution: this.#view(facts), visible: true };
+    if (written.visible && facts !== undefined) {
+      // Not the head: an event between the change and this answer would lie behind it. A change that changed nothing has an old id of its own.
+      const own = written.ids[0] ?? before;
+      const execution = { ...this.#view(facts), last_event_id: own > before ? own : before };
+      return { kind: 'execution', execution, visible: true };
+    }
     return { kind: 'execution', execution: this.#expected(call, written.ids[0], facts), visible: false };
   }
 
