@@ -266,6 +266,30 @@ test('every source is imported by another: delete what nobody uses', (t) => {
   t.deepEqual(orphans, []);
 });
 
+/** Documents that say which file does what. */
+const maps = ['README.md', 'docs/ARCHITECTURE.md', 'docs/DEPENDENCIES.md'];
+
+/** What a document names of the project: every path from the root, and every source whose folder it leaves to the reader. */
+function pathsNamedIn(text: string): string[] {
+  const paths = text.matchAll(/(?<![\w/.-])(?:\.\.\/)?((?:bench|docs|proto|src|test|workers)\/[\w./-]*\w)/g);
+  const bare = text.matchAll(/`([\w.-]+\.ts)`/g);
+  return [...paths, ...bare].map(([, path = '']) => path);
+}
+
+test('what the documents name exists, by its whole path: move the name with the file', (t) => {
+  t.deepEqual(pathsNamedIn('[src/a.ts](../src/a.ts), `b.test.ts`, ./build/test/c.js'), [
+    'src/a.ts',
+    'src/a.ts',
+    'b.test.ts',
+  ]);
+  const missing = maps.flatMap((document) =>
+    pathsNamedIn(readFileSync(join(projectRoot, document), 'utf8'))
+      .filter((path) => !existsSync(join(projectRoot, path)))
+      .map((path) => `${document}: ${path}`),
+  );
+  t.deepEqual(missing, []);
+});
+
 const workerLinesMax = 40;
 
 test(`a worker entry is a plug of at most ${workerLinesMax} lines that somebody starts`, (t) => {

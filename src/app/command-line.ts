@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { StartError } from '../core/failure.ts';
+import { exitDefect } from './commands/lifecycle.ts';
 import { processEnvironment, type ReadConfiguration, readConfiguration } from './configuration/configuration.ts';
 import { type CommandName, environmentName, optionNames, options } from './configuration/options.ts';
 import type { RawValue } from './configuration/values.ts';
@@ -12,9 +13,6 @@ export interface Invocation extends ReadConfiguration {
   readonly flags: Flags;
 }
 
-/** The exit code of a defect: EX_SOFTWARE of sysexits. */
-export const exitDefect = 70;
-
 /** An exit code: 0 done, 1 the world's state, 2 the caller's words, 70 a defect, 130 and 143 a signal. */
 type Action = (invocation: Invocation, argument: string | undefined) => Promise<number>;
 
@@ -26,10 +24,11 @@ option or bad input; 70 a defect, closed in order; 130 or 143 stopped at once by
 const precedence = `
 Each option is also an environment variable (--bus-port is RIVULET_BUS_PORT) and a key of the JSON file given by
 --config ("bus-port": 50051), by default rivulet.json in the current directory. A flag goes before the
-environment, that before the file, that before the default. Sizes: 64MiB, 10GiB. Durations: 90s, 12h, 7d.`;
+environment, that before the file, that before the default. Sizes: 64MiB, 10GiB. Durations: 90s, 12h, 7d.
+`;
 
 function examples(lines: readonly (readonly [words: string, purpose: string])[]): string {
-  return `\n\nExamples:\n${lines.map(([words, purpose]) => `  ${commandLine(words)}\n      ${purpose}`).join('\n')}`;
+  return `\nExamples:\n${lines.map(([words, purpose]) => `  ${commandLine(words)}\n      ${purpose}`).join('\n')}`;
 }
 
 /** Flags as commander names them (camelCase) to the names of the table. */
@@ -165,7 +164,7 @@ function defineClients(define: Define): void {
     .option('--reason <text>', 'why the status changed')
     .addHelpText(
       'after',
-      `\nOver gRPC to --bus, or over HTTP when --url is given. Ids go to standard output, one a line.` +
+      `\nOver gRPC to --bus, or over HTTP when --url is given. Ids go to standard output, one a line.\n` +
         examples([
           ['publish --execution-id 0d9be1a2-7c3e-4f4e-9a56-3f1c6f6b2a10 --stage ingest --path a.md', 'one event'],
           ['publish --execution-id 0d9be1a2-7c3e-4f4e-9a56-3f1c6f6b2a10 --status completed', 'the end of an execution'],
@@ -178,7 +177,7 @@ function defineClients(define: Define): void {
     async (invocation) => (await import('./demo/demo.ts')).demo(invocation),
   ).addHelpText(
     'after',
-    `\nOver HTTP to --url, or over gRPC when --bus is given.` +
+    `\nOver HTTP to --url, or over gRPC when --bus is given.\n` +
       examples([
         ['demo', "the project's own documents, in about 20 seconds"],
         ['demo --input notes --pace 5', 'another folder, faster'],

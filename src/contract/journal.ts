@@ -82,7 +82,7 @@ export interface JournalDescription {
 
 export type CursorVerdict = 'placed' | 'expired' | 'unknown-position' | 'malformed';
 
-/** Where a cursor stands (DESIGN section 3). Read on after `sequence`, whose record has the id `id`. */
+/** Where a cursor stands. Read on after `sequence`, whose record has the id `id`. */
 export interface CursorPlacement {
   readonly verdict: CursorVerdict;
   readonly sequence: Sequence;

@@ -16,7 +16,6 @@ export type EventId = Brand<string, 'EventId'>;
 export type JournalTag = Brand<number, 'JournalTag'>;
 
 export const journalTagMax = 2 ** 22 - 1;
-export const timeMsMax = 2 ** 48 - 1;
 
 /** RFC 9562 section 5.9. As a cursor it means "everything retained". */
 export const nilId = '00000000-0000-0000-0000-000000000000';

@@ -18,7 +18,7 @@ export function escapeLineEnds(json: string): string {
 }
 
 /**
- * Bytes of the event as its `data:` line (DESIGN section 3), or any upper bound that is within the limit: the text itself is built only for an event
+ * Bytes of the event as its `data:` line, or any upper bound that is within the limit: the text itself is built only for an event
  * that might be too large.
  */
 export function eventJsonBytes(event: StorageEventInput): number {

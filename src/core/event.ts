@@ -25,7 +25,6 @@ export interface StorageEvent extends StorageEventInput {
 }
 
 export const storageEventType = 'storage.object.created';
-export const statusEventType = 'execution.status_changed';
 
 /** From the last dot of the file name, ASCII lower-cased, dot included; undefined if there is no dot or it comes first. */
 export function extensionOf(path: string): string | undefined {
@@ -40,7 +39,7 @@ export function lowerAscii(text: string): string {
 }
 
 /** Why a `/`-separated name is refused, or null. `what` bounds: bytes and segments. */
-export function segmentsFault(text: string, bytesMax: number, segmentsMax: number): string | null {
+function segmentsFault(text: string, bytesMax: number, segmentsMax: number): string | null {
   const bytes = Buffer.byteLength(text);
   if (bytes === 0) return 'must not be empty';
   if (bytes > bytesMax) return `must be at most ${bytesMax} bytes, is ${bytes}`;
@@ -84,7 +83,7 @@ export function normalizeTime(text: string): string | null {
 }
 
 /** Each metadata entry: string to string, bounded. Values may hold line breaks: JSON escapes them. */
-export function metadataFaults(metadata: Readonly<Record<string, string>>): Fault[] {
+function metadataFaults(metadata: Readonly<Record<string, string>>): Fault[] {
   const faults: Fault[] = [];
   const keys = Object.keys(metadata);
   if (keys.length > limits.metadataKeysMax) {

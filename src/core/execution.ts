@@ -5,13 +5,9 @@ import { tagBytesMax } from './limits.ts';
 export const executionStatuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type ExecutionStatus = (typeof executionStatuses)[number];
 
-/** Terminal is final: the bus refuses any later change of status (DESIGN: decided at append). */
+/** Terminal is final: the bus refuses any later change of status, at the append. */
 export function isTerminal(status: ExecutionStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
-}
-
-export function isExecutionStatus(text: string): text is ExecutionStatus {
-  return (executionStatuses as readonly string[]).includes(text);
 }
 
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;

@@ -25,7 +25,7 @@ export type AppendFailure =
   | 'tags-exceeded'
   | 'overloaded'; // too many appends are waiting
 
-/** An append did not happen. No partial batch is ever stored. */
+/** An append did not happen. No partial batch is ever stored. `faults` is filled when trying again cannot help until the input is another. */
 export class AppendError extends Error {
   override readonly name = 'AppendError';
   readonly code: AppendFailure;
@@ -49,7 +49,7 @@ export type BusFailure =
   | 'identity'
   | 'internal';
 
-/** A call to the bus did not succeed. `faults` is filled when `code` is `invalid`. */
+/** A call to the bus did not succeed. `faults` is filled when `code` is `invalid`, and when an execution would have too many tags. */
 export class BusError extends Error {
   override readonly name = 'BusError';
   readonly code: BusFailure;

@@ -19,8 +19,8 @@ export const wildcard = '*';
 export const openFilter: Filter = { stage: null, path: null, extension: null };
 
 /**
- * The one door from a request's texts to a Filter (DESIGN section 4). Null and empty filter nothing, and so does a lone `*`. Never
- * fails: a text that no event can have makes a filter that matches nothing.
+ * The one door from a request's texts to a Filter. Null and empty filter nothing, and so does a lone `*`. Never fails: a text that no event can
+ * have makes a filter that matches nothing. Trims in loops, as a pattern costs the square of a run of slashes.
  */
 export function parseFilter(stage: string | null, path: string | null, extension: string | null): Filter {
   return { stage: prefixOf(stage), path: prefixOf(path), extension: dotted(extension) };
@@ -38,19 +38,9 @@ export function matchesNothing(filter: Filter): boolean {
   return hasImpossibleSegment(filter.stage) || hasImpossibleSegment(filter.path);
 }
 
-/** Whether an event with this stage and path passes. Cost: no allocation; for a single look. Many looks: `compileFilter`. */
-export function matchesFilter(filter: Filter, stage: string, path: string): boolean {
-  return (
-    !matchesNothing(filter) &&
-    matchesPrefix(filter.stage, stage) &&
-    matchesPrefix(filter.path, path) &&
-    (filter.extension === null || hasExtension(path, filter.extension))
-  );
-}
-
 /**
- * The same as a function of one event, with the work that depends on the filter alone done once. The reference that the index is
- * checked against, and what a replay uses: one filter, many events. Cost: no allocation.
+ * Whether an event passes, as a function of its stage and path, with the work that depends on the filter alone done once. The reference that the
+ * index is checked against, and what a replay uses: one filter, many events. Cost: no allocation.
  */
 export function compileFilter(filter: Filter): (stage: string, path: string) => boolean {
   if (matchesNothing(filter)) return () => false;

@@ -114,9 +114,6 @@ export const sessionWriteBytesMax: number = 49_152;
 /** Bytes of window that a shard copies to its private scratch at a time. Several of the largest record; small enough for L2. */
 export const scratchBytes = 262_144;
 
-/** Bytes of one window record beyond its texts: header, ids, padding. */
-export const windowRecordOverheadBytesMax = 128;
-
 /** One record in the window at most: frame, match key and header. */
 export const windowRecordBytesMax = eventJsonBytesMax + stageBytesMax + pathBytesMax + 512;
 

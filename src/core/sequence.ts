@@ -23,7 +23,3 @@ export function toSequence(value: number): Sequence {
   if (!isSequence(value)) throw new RangeError(`not a journal sequence: ${value}`);
   return value;
 }
-
-export function nextSequence(sequence: Sequence): Sequence {
-  return toSequence(sequence + 1);
-}

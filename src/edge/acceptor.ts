@@ -13,7 +13,7 @@ export interface Acceptor {
   removeChild(descriptor: AppDescriptor): void;
   /** New connections are refused; those that the children have live on. */
   stopAccepting(): void;
-  /** Call last, after every child app was closed and its thread has ended (DESIGN.md section 9). */
+  /** Call last, after every child app was closed and its thread has ended (docs/ARCHITECTURE.md, "Shutdown"). */
   close(): void;
 }
 

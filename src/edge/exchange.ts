@@ -19,10 +19,6 @@ export class Exchange {
     });
   }
 
-  get open(): boolean {
-    return this.#response !== null;
-  }
-
   /** Takes the response over, for a body to be read or a stream; the abort is reported to `onGone`. Null when it has gone. */
   take(onGone: () => void): HttpResponse | null {
     this.#onGone = onGone;

@@ -12,10 +12,6 @@ export class BodyReader {
   /** Bytes held for bodies that are not complete. */
   #held = 0;
 
-  get heldBytes(): number {
-    return this.#held;
-  }
-
   /**
    * Calls `done` once, unless the client leaves before. After an early outcome the rest of the body is read and dropped by
    * uWebSockets.js, so that the answer arrives (a close with unread bytes would be a reset) and the connection stays usable.

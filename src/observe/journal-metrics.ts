@@ -1,21 +1,9 @@
 import { Registry } from 'prom-client';
+import type { JournalStats } from '../contract/journal.ts';
 import { probe } from './tally.ts';
 
-/** What a journal counts of itself. */
-export interface JournalCounts {
-  readonly records: number;
-  readonly executions: number;
-  readonly sources: number;
-  readonly sourcesForgotten: number;
-  readonly executionsForgotten: number;
-  readonly commits: number;
-  readonly pendingAppends: number;
-  readonly pendingBytes: number;
-  readonly clockAlarm: boolean;
-}
-
 /** The journal's own counts in the text format of Prometheus, for the process that it runs in. */
-export function journalText(counts: JournalCounts): Promise<string> {
+export function journalText(counts: JournalStats): Promise<string> {
   const registry = new Registry();
   const show = (name: string, help: string, value: number): void => {
     probe({ name: `rivulet_journal_${name}`, help, registry }, () => value);

@@ -4,7 +4,6 @@ import type { BusCalls, JournalDescription } from '../contract/upstream.ts';
 import type { WindowStatus } from '../contract/window.ts';
 import type { Clock } from '../core/clock.ts';
 import { type EventId, eventIdParts } from '../core/event-id.ts';
-import { isTerminal } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
 import { firstFillWaitMs, streamExecutionsMax, verifyWaitMs } from '../core/limits.ts';
 import type { Sequence, ShardIndex } from '../core/sequence.ts';
@@ -263,15 +262,8 @@ export class JoinDesk {
     if (join.request.cursor.kind !== 'after' || placed.gap !== null || placed.start === null) {
       return { mayBeComplete: false, mayBeCompletePlain: false };
     }
-    let lastTerminal = 0;
-    for (const { executions } of values) {
-      for (const { executionId } of executions) {
-        const facts = this.#with.registry.get(executionId);
-        if (facts === undefined || !isTerminal(facts.status))
-          return { mayBeComplete: false, mayBeCompletePlain: false };
-        lastTerminal = Math.max(lastTerminal, facts.statusSequence);
-      }
-    }
+    const lastTerminal = this.#with.registry.greatestTerminal(executionIdsOf(values));
+    if (lastTerminal === null) return { mayBeComplete: false, mayBeCompletePlain: false };
     return { mayBeComplete: placed.start.sequence >= lastTerminal, mayBeCompletePlain: true };
   }
 
@@ -295,4 +287,8 @@ export class JoinDesk {
 
 function joinKey(shard: ShardIndex, session: number): string {
   return `${shard}:${session}`;
+}
+
+function* executionIdsOf(values: readonly ResolvedValue[]): Generator<string, void> {
+  for (const { executions } of values) for (const { executionId } of executions) yield executionId;
 }

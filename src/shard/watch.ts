@@ -50,10 +50,6 @@ export class WatchTable<Stream> {
     return this.#executions.get(executionId);
   }
 
-  value(value: string): WatchedValue<Stream> | undefined {
-    return this.#values.get(value);
-  }
-
   /** Takes a reference for a stream that is about to join. */
   retain(value: string): WatchedValue<Stream> {
     let watched = this.#values.get(value);

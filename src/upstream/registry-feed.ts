@@ -1,10 +1,10 @@
 import type { ExecutionFacts } from '../contract/journal.ts';
 import type { UpstreamSink } from '../contract/upstream.ts';
-import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
 import { type Sequence, toSequence } from '../core/sequence.ts';
 import type { BusClient } from '../wire/bus/bus-client.ts';
-import type { ExecutionMessage, ExecutionsResponseMessage } from '../wire/bus/bus-messages.ts';
+import type { ExecutionsResponseMessage } from '../wire/bus/bus-messages.ts';
+import { executionFacts } from '../wire/bus/execution-message.ts';
 
 export interface RegistrySnapshot {
   readonly executions: readonly ExecutionFacts[];
@@ -33,7 +33,7 @@ export class RegistryFeed {
   async load(): Promise<RegistrySnapshot> {
     const executions: ExecutionFacts[] = [];
     const asOf = await this.#snapshot((message) => {
-      for (const execution of message.executions) executions.push(factsOf(execution));
+      for (const execution of message.executions) executions.push(executionFacts(execution));
     });
     return { executions, asOf };
   }
@@ -80,26 +80,4 @@ export class RegistryFeed {
       if (this.#following === messages) this.#onTrouble('executions', failure);
     }
   }
-}
-
-function factsOf(message: ExecutionMessage): ExecutionFacts {
-  return {
-    executionId: message.execution_id,
-    status: executionStatuses[message.status - 1] ?? 'running',
-    tags: message.tags,
-    reason: message.reason,
-    createdSequence: message.created_sequence,
-    createdMs: Date.parse(message.created_time),
-    statusSequence: message.status_sequence,
-    lastChangeSequence: message.last_change_sequence,
-    lastChangeId: '',
-    lastEventSequence: message.last_event_sequence,
-    events: message.events,
-    bytes: message.bytes,
-    lateEvents: message.late_events,
-    firstEventTime: message.first_event_time,
-    lastEventTime: message.last_event_time,
-    changedMs: Date.parse(message.changed_time),
-    lastId: message.last_id,
-  };
 }

@@ -153,7 +153,7 @@ test('a metrics port that is taken is said plainly, exit code 1', async (t) => {
   const result = await runCommand(t, ['router', '--port', '0', '--ops-port', String(port)]);
   t.is(
     result.error,
-    `rivulet: ops-port: 127.0.0.1:${port} is in use by another process; choose another with --ops-port\n`,
+    `rivulet: /metrics cannot listen on 127.0.0.1:${port}: the port is taken by another program; choose another with --ops-port, or 0 for a free one\n`,
   );
   t.is(result.code, 1);
 });

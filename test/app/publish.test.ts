@@ -149,7 +149,7 @@ test('when nothing answers, one sentence with the command to start it, exit code
   const result = await runCommand(t, words);
   t.is(
     result.error,
-    'rivulet: nothing usable answers at http://127.0.0.1:1; start it with: npm run rivulet -- up (nothing answers at http://127.0.0.1:1)\n',
+    'rivulet: nothing usable answers at http://127.0.0.1:1; start it with: npm run rivulet -- up (bad port)\n',
   );
   t.is(result.code, 1);
 });

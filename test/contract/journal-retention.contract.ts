@@ -152,7 +152,7 @@ export function journalRetentionContract(test: TestFn, engine: string, open: Ope
     t.deepEqual(await verdict('6ba7b810-9dad-41d1-80b4-00c04fd430c8'), ['malformed', 0]);
   });
 
-  test(`${engine}: a cursor is placed as DESIGN section 3 says`, async (t) => {
+  test(`${engine}: a cursor is placed by its tag, its record, or by comparison`, async (t) => {
     const { journal, clock } = await open(t);
     const ids = await appendEvents(journal, 2);
     clock.pass(1000);

@@ -195,7 +195,7 @@ test('the time that a task waited is that of the oldest thing in it', async (t) 
   t.is(post.tasks[1]?.postedMs, sinceMs);
 });
 
-/** A shard as DESIGN section 2 has it: one position, that never is above the position of the message it handles. */
+/** A shard at its simplest: one position, that never is above the position of the message it handles. */
 class ModelShard {
   position = 0;
   /** Records of interest that it has read. */

@@ -118,13 +118,16 @@ test('the list takes tag, status, limit and cursor, by FastAPI rules', async (t)
 
 test('a terminal execution and a tag bound refused by the bus', async (t) => {
   const { port, control } = await startEdge(t);
-  control.answer = () => ({ kind: 'failed', code: 'terminal', detail: 'completed is final', faults: [] });
-  t.is((await put(port, `/api/v1/executions/${id}`, { status: 'running' })).status, 409);
+  const detail = 'entries[0].change.status: completed is final';
+  control.answer = () => ({ kind: 'failed', code: 'terminal', detail, faults: [] });
+  const terminal = await put(port, `/api/v1/executions/${id}`, { status: 'running' });
+  t.is(terminal.status, 409);
+  t.is(terminal.json()['detail'], 'status: completed is final');
   control.answer = () => ({
     kind: 'failed',
     code: 'exhausted',
     detail: 'too many tags',
-    faults: [{ field: ['tags'], reason: 'at most 100' }],
+    faults: [{ field: ['entries', 0, 'change', 'tags'], reason: 'at most 100' }],
   });
   const tags = await put(port, `/api/v1/executions/${id}`, { tags: ['x'] });
   t.is(tags.status, 422);

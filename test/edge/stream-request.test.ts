@@ -17,7 +17,7 @@ function requestOf(query: string): StreamRequest {
   return streamRequestOf(parsed.parameters, '', '127.0.0.1');
 }
 
-// header, query, cursor. Each row is a sentence of DESIGN.md section 4.
+// header, query, cursor. Each row is a sentence of the contract.
 const cursors: readonly [string, string | null, CursorRequest][] = [
   ['', null, live],
   ['', '', live],

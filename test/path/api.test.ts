@@ -3,7 +3,7 @@ import { parseEventId } from '../../src/core/event-id.ts';
 import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md sections 3 and 5: publishing, executions, and the small routes, through the whole program. */
+/** Publishing, executions, and the small routes, through the whole program. */
 
 const owner = ownerOf(test);
 let system: System;
@@ -257,6 +257,17 @@ test('PUT: what is refused', async (t) => {
   const exceeded = await system.put(execution, { tags });
   t.is(exceeded.status, 422);
   t.like(exceeded.body, { detail: [{ loc: ['body', 'tags'], msg: 'Value error, an execution has at most 100 tags' }] });
+});
+
+// Not 507: the caller's words, and no retry helps.
+test('PUT: tags that would be too many with those that it has are 422, with the field', async (t) => {
+  const execution = newExecution();
+  const tags = Array.from({ length: 100 }, (_, n) => `many-${execution}-${n}`);
+  t.is((await system.put(execution, { tags })).status, 200);
+  t.is((await system.put(execution, { tags })).status, 200);
+  const refused = await system.put(execution, { tags: ['one more'] });
+  t.is(refused.status, 422);
+  t.regex(JSON.stringify(refused.body), /"loc":\["body","tags"\].*at most 100 tags/);
 });
 
 test('health, readiness, description, page and console', async (t) => {

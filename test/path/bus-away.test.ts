@@ -3,7 +3,7 @@ import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Owner, type System, startProgram, temporaryDirectory } from '../support/system.ts';
 
-/** DESIGN.md section 4, "Answers": what a router does while its bus is away, and when another one is there. */
+/** Answers: what a router does while its bus is away, and when another one is there. */
 
 interface Apart {
   readonly bus: System;

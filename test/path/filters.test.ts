@@ -3,7 +3,7 @@ import test from 'ava';
 import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md section 4, the query's filters, through the whole program. */
+/** The query's filters, through the whole program. */
 
 const owner = ownerOf(test);
 let system: System;

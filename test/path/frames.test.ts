@@ -3,7 +3,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md section 4, "Frames" and "Headers": the bytes on the wire. */
+/** Frames and headers: the bytes on the wire. */
 
 const owner = ownerOf(test);
 let system: System;

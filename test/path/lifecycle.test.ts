@@ -5,7 +5,7 @@ import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import type { SseClient } from '../support/sse-client.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md sections 3 and 4: when a stream ends, what it says then, and what is answered instead of one. */
+/** When a stream ends, what it says then, and what is answered instead of one. */
 
 const owner = ownerOf(test);
 let system: System;

@@ -2,7 +2,7 @@ import test from 'ava';
 import { eventAt, newExecution } from '../support/execution-names.ts';
 import { type Owner, type System, startProgram, startSystem, temporaryDirectory } from '../support/system.ts';
 
-/** DESIGN.md section 4: streams that retention has passed while they were open, and history that an absent bus owes. */
+/** Streams that retention has passed while they were open, and history that an absent bus owes. */
 
 const small = ['--retention-bytes=16MiB'];
 

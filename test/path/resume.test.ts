@@ -4,7 +4,7 @@ import type { Sequence } from '../../src/core/sequence.ts';
 import { eventAt, newExecution } from '../support/execution-names.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md section 4, "Resume": where a stream starts. The window is small, so most of this is answered by the journal. */
+/** Resume: where a stream starts. The window is small, so most of this is answered by the journal. */
 
 const owner = ownerOf(test);
 let system: System;

@@ -3,7 +3,7 @@ import { nilId } from '../../src/core/event-id.ts';
 import { eventAt, newExecution } from '../support/execution-names.ts';
 import { startSystem } from '../support/system.ts';
 
-/** DESIGN.md section 4, "Resume": what a cursor behind retention is told. */
+/** Resume: what a cursor behind retention is told. */
 
 // Retention takes away in steps; what it has taken must be said, and what it has not must come.
 test('a cursor behind retention: gap expired with the oldest available, then from the oldest kept', async (t) => {

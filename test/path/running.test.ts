@@ -4,7 +4,7 @@ import { runCommand } from '../support/command.ts';
 import { eventAt, newExecution } from '../support/execution-names.ts';
 import { startProgram, startSystem, startUp, temporaryDirectory } from '../support/system.ts';
 
-/** DESIGN.md section 7 and the limits of section 4: how the program starts, stops and refuses. */
+/** How the program starts, stops and refuses. */
 
 const free = ['--port=0', '--bus-port=0', '--ops-port=0', '--shards=2', '--window-bytes=4MiB'];
 

@@ -4,7 +4,7 @@ import { seeded } from '../support/seed.ts';
 import type { SseClient } from '../support/sse-client.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md sections 2 and 4: no gap and no duplicate at the seam between what was and what comes, whenever a client joins. */
+/** No gap and no duplicate at the seam between what was and what comes, whenever a client joins. */
 
 const owner = ownerOf(test);
 let system: System;

@@ -3,7 +3,7 @@ import test from 'ava';
 import { eventAt, newExecution } from '../support/execution-names.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** DESIGN.md section 4, "Slow client": parked, not dropped. */
+/** Slow client: parked, not dropped. */
 
 const owner = ownerOf(test);
 let system: System;

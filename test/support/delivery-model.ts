@@ -37,8 +37,8 @@ export function seedOfRun(): number {
 }
 
 /**
- * Everything that was acknowledged, and what each client is owed of it, in the obvious way: a list and a loop. Written from DESIGN sections
- * 3 and 4; it shares nothing with the index, the window or the catch-up.
+ * Everything that was acknowledged, and what each client is owed of it, in the obvious way: a list and a loop. Written from the API's
+ * words; it shares nothing with the index, the window or the catch-up.
  */
 export class DeliveryModel {
   readonly events: ModelEvent[] = [];

@@ -1,7 +1,7 @@
 import type { Filter } from '../../src/core/filter.ts';
 
 /**
- * The obvious answer to "does this event pass this filter", written from DESIGN section 4 and from nothing in src: slow, segment by
+ * The obvious answer to "does this event pass this filter", written from the API's words and from nothing in src: slow, segment by
  * segment, over plain arrays. What the index and core/filter.ts are compared with.
  */
 export function naiveMatches(filter: Filter, stage: string, path: string): boolean {

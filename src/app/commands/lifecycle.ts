@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Cancel, Clock } from '../../core/clock.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -9,7 +9,7 @@ export type End =
   | { readonly kind: 'defect'; readonly error: Error };
 
 /** The exit code of a defect: EX_SOFTWARE of sysexits. */
-const exitDefect = 70;
+export const exitDefect = 70;
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 
@@ -22,7 +22,8 @@ interface Part {
  * The life of a serving process: what has been started, in order; what ends it; closing in the opposite order.
  *
  * A first signal, a failed part or a defect begins the close. A second signal ends the process at once, by the signal itself: `process.exit`
- * would tear down threads with open sockets, and those abort the process with a core.
+ * would tear down threads with open sockets, and those abort the process with a core. From the first signal on the process has `shutdownMs` left,
+ * also when it comes while a part is still starting.
  */
 export class Lifecycle {
   readonly #clock: Clock;
@@ -95,6 +96,10 @@ export class Lifecycle {
     this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
+  }
+
+  #limitTime(): void {
+    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {

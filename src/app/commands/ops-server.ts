@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StartError } from '../../core/failure.ts';
+import { hostPort } from './settings.ts';
 
 /** What the operator's port shows. */
 export interface OpsProbes {
@@ -46,9 +47,10 @@ export async function startOpsServer(host: string, port: number, probes: OpsProb
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const reason =
         cause.code === 'EADDRINUSE'
-          ? 'is in use by another process'
-          : `cannot be used (${cause.code ?? cause.message})`;
-      reject(new StartError(`ops-port: ${host}:${port} ${reason}; choose another with --ops-port`, 1, { cause }));
+          ? 'the port is taken by another program'
+          : `it cannot be used (${cause.code ?? cause.message})`;
+      const advice = 'choose another with --ops-port, or 0 for a free one';
+      reject(new StartError(`/metrics cannot listen on ${hostPort(host, port)}: ${reason}; ${advice}`, 1, { cause }));
     });
     server.listen(port, host, resolve);
   });

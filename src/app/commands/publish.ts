@@ -55,7 +55,7 @@ function refuseFlag(fault: Fault | undefined, flags: Readonly<Record<string, unk
 }
 
 /** The entry that the flags describe. Fails with a StartError naming the flag, its value and what is allowed. */
-export function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
+function entryOfFlags(flags: Readonly<Record<string, unknown>>): PublishEntry {
   const fields = fieldsOfFlags(flags);
   const isEvent = ['stage', 'path'].some((name) => name in fields);
   const isChange = ['status', 'tags', 'reason'].some((name) => name in fields);
@@ -88,7 +88,7 @@ function complaintOf(error: BusError): Complaint {
 function failure(error: BusError, target: Target, lines: readonly NumberedLine[]): StartError {
   const { entry, text } = complaintOf(error);
   const where = whereIn(lines, entry);
-  const theirs = error.code === 'invalid' || error.code === 'conflict' || error.code === 'terminal';
+  const theirs = error.faults.length > 0 || ['invalid', 'conflict', 'terminal'].includes(error.code);
   if (theirs) return new StartError(where + text, 2, { cause: error });
   if (error.code === 'unavailable') {
     const start = commandLine(target.kind === 'http' ? 'up' : 'bus');

@@ -136,7 +136,7 @@ function originText(name: OptionName, origin: Origin, filePath: string): string 
 }
 
 /** 127.0.0.0/8, ::1 and localhost: what no other machine can reach. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (host === 'localhost') return true;
   const family = isIP(host);
   if (family === 0) return false;

@@ -23,8 +23,8 @@ function option<Value>(
   return { kind, default: defaultValue, commands, help };
 }
 
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-export const engines = ['lmdb', 'memory'] as const;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const engines = ['lmdb', 'memory'] as const;
 
 /** The machine's cores less one for the main thread, its gRPC client and the journal. */
 const shardsDefault = Math.min(limits.shardsMax, Math.max(1, availableParallelism() - 1));

@@ -34,8 +34,10 @@ const failureOfStatus: Readonly<Record<number, BusFailure>> = {
   413: 'exhausted',
   422: 'invalid',
   429: 'exhausted',
+  502: 'unavailable',
   503: 'unavailable',
   504: 'deadline',
+  507: 'exhausted',
 };
 
 interface ErrorBody {
@@ -65,9 +67,17 @@ async function failureOf(response: Response, run: Run): Promise<BusError> {
     body = { detail: text.slice(0, 200) };
   }
   const faults = faultsOf(body, run.first);
-  const code = failureOfStatus[response.status] ?? (response.status >= 500 ? 'unavailable' : 'invalid');
+  const code = failureOfStatus[response.status] ?? (response.status >= 500 ? 'internal' : 'invalid');
   const detail = typeof body.detail === 'string' ? body.detail : (faults[0]?.reason ?? response.statusText);
   return new BusError(code, `${response.status}: ${detail}`, faults);
+}
+
+/** `fetch failed` says nothing; what is below it does. */
+function causeText(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  // Several addresses were tried: the reasons stand apart, and the message is empty.
+  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
 }
 
 /** Publishes through the HTTP API of a router. */
@@ -114,7 +124,7 @@ export class HttpPublisher implements EventPublisher {
         signal: AbortSignal.timeout(clientDeadlineMs),
       });
     } catch (cause) {
-      throw new BusError('unavailable', `nothing answers at ${this.#base}`, [], { cause });
+      throw new BusError('unavailable', causeText(cause), [], { cause });
     }
     if (!response.ok) throw await failureOf(response, run);
     return response.json();

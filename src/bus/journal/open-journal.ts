@@ -7,7 +7,7 @@ import type { JournalSettings } from './journal-settings.ts';
 import { originId } from './placement.ts';
 
 /** A tag that this journal never had. */
-export function newTag(former: JournalIdentity['tags']): JournalTag {
+function newTag(former: JournalIdentity['tags']): JournalTag {
   for (;;) {
     const tag = randomInt(1, journalTagMax + 1) as JournalTag;
     if (!former.some((life) => life.tag === tag)) return tag;

@@ -28,7 +28,7 @@ export function originId(identity: JournalIdentity): EventId {
 }
 
 /**
- * Where a cursor stands (DESIGN sections 3 and 4).
+ * Where a cursor stands.
  *
  * Ours by its tag: believed if the stored record has exactly this id, or retention has passed it. Foreign: by comparison of ids.
  * Cost: one read, or a binary search.

@@ -59,7 +59,7 @@ function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext)
   // A named field cannot be cured by a retry, whatever the code (RESOURCE_EXHAUSTED with the field: too many tags).
   if (failed.faults.length > 0) return validationAnswer(failed.faults.map((fault) => bodyFault(call, fault)));
   if (failed.code === 'invalid') return validationAnswer([valueFault(['body'], failed.detail, null)]);
-  return errorAnswer(failureWords(failed.code, failed.detail), context);
+  return errorAnswer(failureWords(failed.code, bodyDetail(call, failed.detail)), context);
 }
 
 /** The bus names fields as `entries[i].event.field` or `entries[i].change.field`; a body of one event or change has neither. */

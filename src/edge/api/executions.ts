@@ -11,7 +11,7 @@ import type { ParsedCall } from './publish.ts';
 import { executionChange, executionsQuery } from './schemas.ts';
 
 /** The `{uuid}` of a path, lower case, or its fault. */
-export function parseExecutionId(text: string): string | ValidationFault {
+function parseExecutionId(text: string): string | ValidationFault {
   const id = parseUuid(text);
   if (id !== null) return id;
   const msg = 'Input should be a valid UUID, in the hyphenated form of 36 characters';

@@ -102,7 +102,7 @@ export function floatBoundWords(key: 'ge' | 'le', bound: number): Words {
   return { ...words, ctx: { [key]: new Float64(bound) } };
 }
 
-export function choiceWords(values: readonly string[]): Words {
+function choiceWords(values: readonly string[]): Words {
   const quoted = values.map((value) => `'${value}'`);
   const expected = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1) ?? ''}`;
   return { type: 'literal_error', msg: `Input should be ${expected}`, ctx: { expected } };

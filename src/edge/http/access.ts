@@ -20,14 +20,14 @@ export function accessRules(settings: EdgeSettings): AccessRules {
 const hostForm = /^(\[[0-9a-f:.]+\]|[^:[\]\s/@]+)(?::\d{1,5})?$/i;
 
 /** The host of a `Host` header or an origin, lower case, without port and final dot; null when malformed. */
-export function hostName(host: string): string | null {
+function hostName(host: string): string | null {
   const name = hostForm.exec(host)?.[1]?.toLowerCase();
   return name?.replace(/\.$/, '') ?? null;
 }
 
 const loopbackV4 = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
 
-export function isLoopbackName(name: string): boolean {
+function isLoopbackName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || loopbackV4.test(name);
 }
 

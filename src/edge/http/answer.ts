@@ -40,9 +40,9 @@ export function statusLine(status: number): string {
   return `${status} ${reasons[status] ?? 'Unknown'}`;
 }
 
-export const jsonType: Header = ['Content-Type', 'application/json'];
+const jsonType: Header = ['Content-Type', 'application/json'];
 /** Answers about the present; a shared cache has no business with them. */
-export const noStore: Header = ['Cache-Control', 'no-store'];
+const noStore: Header = ['Cache-Control', 'no-store'];
 
 export function jsonAnswer(status: number, value: unknown, headers: readonly Header[] = []): Answer {
   return { status, headers: [jsonType, noStore, ...headers], body: JSON.stringify(value) };

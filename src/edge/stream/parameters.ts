@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { StreamRequest } from '../../contract/stream.ts';
-import { lowerAscii } from '../../core/event.ts';
 import { parseUuid } from '../../core/event-id.ts';
-import type { Filter } from '../../core/filter.ts';
+import { parseFilter } from '../../core/filter.ts';
 import * as limits from '../../core/limits.ts';
 import { floatBoundWords, lengthWords, pydanticIssue } from '../api/issue.ts';
 import { missing, type ValidationFault } from '../http/validation.ts';
@@ -119,34 +118,11 @@ function distinctValues(values: readonly string[]): string[] {
   return [...new Set(values.map((value) => parseUuid(value) ?? value))];
 }
 
-/** Without surrounding slashes; nothing left filters nothing. A loop, as a pattern costs the square of a run of slashes. */
-function prefixOf(text: string | null | undefined): string | null {
-  if (text === null || text === undefined) return null;
-  let start = 0;
-  let end = text.length;
-  while (start < end && text.charAt(start) === '/') start += 1;
-  while (end > start && text.charAt(end - 1) === '/') end -= 1;
-  return start === end ? null : text.slice(start, end);
-}
-
-function extensionFilter(text: string | null | undefined): string | null {
-  if (text === null || text === undefined || text === '') return null;
-  return lowerAscii(text.startsWith('.') ? text : `.${text}`);
-}
-
-function filterOf(parameters: StreamParameters): Filter {
-  return {
-    stage: prefixOf(parameters.stage),
-    path: prefixOf(parameters.path),
-    extension: extensionFilter(parameters.extension),
-  };
-}
-
-/** Gives the parameters their meaning (DESIGN.md section 4). `lastEventId` is the header, '' when absent. */
+/** Gives the parameters their meaning. `lastEventId` is the header, '' when absent. */
 export function streamRequestOf(parameters: StreamParameters, lastEventId: string, address: string): StreamRequest {
   return {
     values: distinctValues(parameters.execution_id),
-    filter: filterOf(parameters),
+    filter: parseFilter(parameters.stage ?? null, parameters.path ?? null, parameters.extension ?? null),
     timeoutMs: Math.ceil(parameters.timeout * 1000),
     keepOpen: parameters.keep_open,
     controlEvents: parameters.control_events,

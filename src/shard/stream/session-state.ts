@@ -1,10 +1,11 @@
 /**
  * The life of one stream, as a total transition table.
  *
- *   joining ──answered──▶ deciding ──match found──▶ catching-up ◀──drained── parked
- *      │                      └─nothing─▶ closed      │   │                   ▲
- *      └─wait─▶ waiting ──answered──▶ catching-up ────┘   └──caught up──▶ live │
- *                                          └───────── blocked ───────────┴────┘
+ *   joining ─answered─▶ catching-up ─caught-up─▶ live ─behind─▶ catching-up
+ *   joining ─wait─▶ waiting ─answered─▶ catching-up
+ *   joining ─answered-complete─▶ deciding ─owed─▶ catching-up, or 204 and closed when nothing is left
+ *   live, catching-up ─blocked─▶ parked ─drained─▶ catching-up
+ *   each of them ─ended, gone─▶ closed
  *
  * `parked` holds a cursor and nothing else: no bytes, no place in the index. `catching-up` is the same with a socket that has room; it waits for its
  * turn to read the window or for a block of history. Only `live` stands in the index.

@@ -135,7 +135,14 @@ function failureOf(error: unknown): BusError {
   for (const details of error.metadata.get(statusDetailsKey)) {
     if (typeof details !== 'string') faults.push(...decodeFaults(details));
   }
-  return busErrorOf(error.code, error.details, faults, error);
+  return busErrorOf(error.code, withoutNotes(error.details), faults, error);
+}
+
+/** grpc-js ends the reason of a lost connection with a label, and mostly nothing after it. */
+function withoutNotes(details: string): string {
+  return details
+    .replace(/ Resolution note: $/, '')
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '');
 }
 
 function subscription(call: ClientReadableStream<Buffer>, events: SubscriptionEvents): BusSubscription {

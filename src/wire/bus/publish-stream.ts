@@ -1,5 +1,5 @@
 import type { ServerDuplexStream, ServerErrorResponse, StatusObject } from '@grpc/grpc-js';
-import { InvalidInputError } from '../../core/failure.ts';
+import { AppendError, InvalidInputError } from '../../core/failure.ts';
 import { publishesInFlightMax } from '../../core/limits.ts';
 import { violationsOf } from '../grpc/grpc-status.ts';
 import type { PublishResponseMessage } from './bus-messages.ts';
@@ -9,7 +9,8 @@ type Status = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 /** A refused request as a message of the stream, which goes on. */
 function refusal(error: unknown, fail: (error: unknown) => Status): PublishResponseMessage {
   const { code, details } = fail(error);
-  const violations = error instanceof InvalidInputError ? violationsOf(error.faults) : [];
+  const violations =
+    error instanceof InvalidInputError || error instanceof AppendError ? violationsOf(error.faults) : [];
   return { ids: [], last_sequence: 0, error: { code, message: details, field_violations: violations } };
 }
 

@@ -101,7 +101,7 @@ export function eventFrameBound(reader: RecordReader): number {
  *
  *   id: 0199…\nevent: storage.object.created\ndata: {"id":"0199…","type":"storage.object.created","execution_id":…}\n\n
  *
- * Keys in the order of DESIGN section 3; absent texts and an empty `metadata` are left out; metadata in wire order, of equal keys the
+ * Keys in the order of the contract (`StorageEvent` in openapi.json); absent texts and an empty `metadata` are left out; metadata in wire order, of equal keys the
  * first place and the last value (as an object that is assigned twice). JSON escapes, and U+0085, U+2028, U+2029 as `\u`: no byte of
  * a text can end the line, whatever a line splitter takes for a line end.
  *

@@ -18,7 +18,7 @@ import { WireError } from '../record/wire-error.ts';
 export const recordKind = { skip: 0, event: 1, change: 2 } as const;
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
 
-export const recordAlignment = 8;
+const recordAlignment = 8;
 export const recordHeaderBytes = 72;
 /** Length, kind and padding. */
 export const skipHeaderBytes = 8;

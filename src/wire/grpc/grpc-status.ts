@@ -13,9 +13,9 @@ import { PositionError } from './position-error.ts';
 
 /** Binary trailer with a google.rpc.Status, by convention of all gRPC implementations. */
 export const statusDetailsKey = 'grpc-status-details-bin';
-export const oldestSequenceKey = 'rivulet-oldest-sequence';
-export const journalIdKey = 'rivulet-journal-id';
-export const journalTagKey = 'rivulet-journal-tag';
+const oldestSequenceKey = 'rivulet-oldest-sequence';
+const journalIdKey = 'rivulet-journal-id';
+const journalTagKey = 'rivulet-journal-tag';
 
 const badRequestType = 'type.googleapis.com/google.rpc.BadRequest';
 /** Violations that a trailer carries: trailers are headers, and peers refuse them above 8 KiB to 16 KiB. */

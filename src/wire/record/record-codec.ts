@@ -2,8 +2,8 @@ import protobuf from 'protobufjs/minimal.js';
 import type { StorageEvent } from '../../core/event.ts';
 import { type ExecutionStatus, executionStatuses } from '../../core/execution.ts';
 
-export const storageEventsTopic = '/topic/system.storage.events';
-export const executionEventsTopic = '/topic/system.execution.events';
+const storageEventsTopic = '/topic/system.storage.events';
+const executionEventsTopic = '/topic/system.execution.events';
 
 type Writer = protobuf.Writer;
 
