@@ -29,12 +29,15 @@ export type AppendFailure =
 export class AppendError extends Error {
   override readonly name = 'AppendError';
   readonly code: AppendFailure;
-  /** The field that no retry can cure; null when the state of the world is to blame. */
-  readonly fault: Fault | null;
-  constructor(code: AppendFailure, detail: string, options?: ErrorOptions & { readonly fault?: Fault }) {
+  readonly faults: readonly Fault[];
+  constructor(
+    code: AppendFailure,
+    detail: string,
+    options: ErrorOptions & { readonly faults?: readonly Fault[] } = {},
+  ) {
     super(detail, options);
     this.code = code;
-    this.fault = options?.fault ?? null;
+    this.faults = options.faults ?? [];
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -96,10 +96,6 @@ export class Lifecycle {
     this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
-  }
-
-  #limitTime(): void {
-    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {

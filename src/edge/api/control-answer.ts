@@ -62,13 +62,19 @@ function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext)
   return errorAnswer(failureWords(failed.code, bodyDetail(call, failed.detail)), context);
 }
 
-/** The bus names fields as `entries[i].event.field` or `entries[i].change.field`; a body of one event or change has neither. */
+/** A body that is one event or one change has no list of entries. */
+const isSingle = (call: ControlCall): boolean => call.kind !== 'publish' || call.events.length === 1;
+
+/** The bus names fields as `entries[i].event.field`; here it is a place in the body. */
 function bodyFault(call: ControlCall, fault: Fault): ValidationFault {
-  const [list, index, kind, ...rest] = fault.field;
-  if (list !== 'entries' || typeof index !== 'number' || kind === undefined)
-    return valueFault(['body', ...fault.field], fault.reason, null);
-  const many = call.kind === 'publish' && call.events.length > 1;
-  return valueFault(['body', ...(many ? ['events', index] : []), ...rest], fault.reason, null);
+  const [list, index = 0, , ...field] = fault.field;
+  if (list !== 'entries') return valueFault(['body', ...fault.field], fault.reason, null);
+  return valueFault(['body', ...(isSingle(call) ? field : ['events', index, ...field])], fault.reason, null);
+}
+
+/** The same for a sentence that begins with the field. */
+function bodyDetail(call: ControlCall, detail: string): string {
+  return detail.replace(/^entries(\[\d+\])\.(?:event|change)\./, isSingle(call) ? '' : 'events$1.');
 }
 
 function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): ErrorWords {

@@ -56,8 +56,8 @@ export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details' 
   }
   if (error instanceof AppendError) {
     const code = appendCodes[error.code];
-    if (error.fault !== null)
-      metadata.set(statusDetailsKey, encodeDetails(code, error.message, violationsOf([error.fault])));
+    if (error.faults.length > 0)
+      metadata.set(statusDetailsKey, encodeDetails(code, error.message, violationsOf(error.faults)));
     return { code, details: error.message, metadata };
   }
   if (error instanceof PositionError) {

@@ -137,8 +137,8 @@ export class GroupStage {
     const tags = [...new Set(change.tags)].filter((tag) => !has.has(tag));
     if (has.size + tags.length > executionTagsMax) {
       const reason = `an execution has at most ${executionTagsMax} tags`;
-      const fault = { field: ['entries', index, 'change', 'tags'], reason };
-      throw new AppendError('tags-exceeded', `entries[${index}].change.tags: ${reason}`, { fault });
+      const faults = [{ field: ['entries', index, 'change', 'tags'], reason }];
+      throw new AppendError('tags-exceeded', `entries[${index}].change.tags: ${reason}`, { faults });
     }
     if (known !== undefined && !statusChanged && tags.length === 0) {
       draft.ids.push(known.lastChangeId as EventId);
