@@ -212,6 +212,7 @@ function putOperation(): Json {
       415: error('Content-Type is not application/json'),
       422: validation,
       503: error('Bus not available, or too much in flight', retryAfter),
+      507: error('The journal is full'),
     },
   };
 }
