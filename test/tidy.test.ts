@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import ts from 'typescript';
@@ -299,4 +299,17 @@ test(`a worker entry is a plug of at most ${workerLinesMax} lines that somebody 
     .map(({ path }) => path.replace('workers/', '').replace(/\.ts$/, ''))
     .filter((name) => !production.some(({ path, text }) => path.startsWith('src/') && text.includes(name)));
   t.deepEqual(unused, []);
+});
+
+// A check that is named and does not exist is worse than none: the reader stops looking.
+test('every file that docs/ names exists', (t) => {
+  const lost = readdirSync(join(projectRoot, 'docs')).flatMap((document) => {
+    const text = readFileSync(join(projectRoot, 'docs', document), 'utf8');
+    const named = [...text.matchAll(/`((?:src|test|bench|workers|proto)\/[\w./-]+)`|\]\(\.\.\/([^)#]+)\)/g)];
+    return named
+      .map(([, name, link]) => name ?? link ?? '')
+      .filter((path) => !existsSync(join(projectRoot, path)))
+      .map((path) => `docs/${document}: ${path}`);
+  });
+  t.deepEqual(lost, []);
 });

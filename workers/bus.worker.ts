@@ -19,7 +19,8 @@ const events = {
 async function stop(bus: RunningBus): Promise<void> {
   await bus.stop();
   report({ kind: 'stopped' });
-  port?.close();
+  // Ends this thread, also when a peer holds a socket open.
+  process.exit(0);
 }
 
 startBus(workerData as BusSettings, events).then(

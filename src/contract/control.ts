@@ -51,7 +51,7 @@ export interface ExecutionView {
   readonly late_events: number;
   readonly first_event_time?: string;
   readonly last_event_time?: string;
-  /** The router's position when it answered: subscribe after it and miss nothing. */
+  /** Subscribe after it and miss nothing: the router's position when it answered, or of a change that it has not passed yet, the change's. */
   readonly last_event_id: string;
 }
 

@@ -76,6 +76,8 @@ export const executionSweepPeriodMs = 60_000;
 export const trimExecutionsMax = 10_000;
 /** A clock this far ahead of what the journal has lived through is an alarm; age retention then follows at twice real time. */
 export const clockStepMsMax = 86_400_000;
+/** What a library prints in the bus's thread is said once in this time: often enough to be seen, too rare to fill a disk that is full. */
+export const threadComplaintMs = 10_000;
 /** How often the bus looks for what retention may take. */
 export const sweepPeriodMs = 10_000;
 

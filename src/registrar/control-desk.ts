@@ -2,9 +2,10 @@ import type { ControlAnswer, ControlCall, ExecutionView } from '../contract/cont
 import type { ExecutionFacts } from '../contract/journal.ts';
 import type { BusCalls, PublishEntry } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
-import type { EventId } from '../core/event-id.ts';
+import { type EventId, eventIdParts, parseUuid } from '../core/event-id.ts';
 import { BusError } from '../core/failure.ts';
 import { verifyWaitMs, visibleWaitMs, writeBytesInFlightMax, writesInFlightMax } from '../core/limits.ts';
+import { foldChange, newEntry } from '../executions/entry.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { PositionWaiters } from './position-waiters.ts';
 
@@ -62,18 +63,44 @@ export class ControlDesk {
 
   async #change(call: Extract<ControlCall, { kind: 'change-execution' }>): Promise<ControlAnswer> {
     const { executionId, status, tags, reason } = call;
+    const before = this.#with.headId();
     const written = await this.#write([{ kind: 'change', executionId, status, tags, reason }], 0);
     if ('kind' in written) return written;
     const facts = this.#with.registry.get(executionId);
-    if (facts === undefined) {
-      return {
-        kind: 'failed',
-        code: 'unavailable',
-        detail: 'The change is durable but not visible here yet',
-        faults: [],
-      };
+    if (written.visible && facts !== undefined) {
+      // Not the head: an event between the change and this answer would lie behind it. A change that changed nothing has an old id of its own.
+      const own = written.ids[0] ?? before;
+      const execution = { ...this.#view(facts), last_event_id: own > before ? own : before };
+      return { kind: 'execution', execution, visible: true };
     }
-    return { kind: 'execution', execution: this.#view(facts), visible: written.visible };
+    return { kind: 'execution', execution: this.#expected(call, written.ids[0], facts), visible: false };
+  }
+
+  /**
+   * An execution whose change is durable and not yet visible here: what is known of it, with the change applied as the bus did.
+   *
+   * Its position is the change's own, which lies ahead of this router: a stream with that cursor waits for it.
+   */
+  #expected(
+    call: Extract<ControlCall, { kind: 'change-execution' }>,
+    id: EventId | undefined,
+    known: ExecutionFacts | undefined,
+  ): ExecutionView {
+    const place = {
+      sequence: 0,
+      id: id ?? '',
+      timeMs: id === undefined ? this.#with.clock.wallMs() : eventIdParts(id).timeMs,
+    };
+    const entry = known === undefined ? newEntry(call.executionId, 0, place.timeMs) : { ...known };
+    const has = new Set(entry.tags.map(({ tag }) => tag));
+    foldChange(entry, place, {
+      status: call.status ?? entry.status,
+      statusChanged: call.status !== null && call.status !== entry.status,
+      tags: call.tags.filter((tag) => !has.has(tag)),
+      reason: call.reason ?? '',
+    });
+    const view = this.#view(entry);
+    return id === undefined ? view : { ...view, last_event_id: id };
   }
 
   /** An execution that is unknown here is verified against the bus before it is said not to exist. */
@@ -94,6 +121,8 @@ export class ControlDesk {
 
   #list(call: Extract<ControlCall, { kind: 'list-executions' }>): ControlAnswer {
     const { tag, status, limit, cursor } = call;
+    // Ours are the last id of a page; anything else would be compared as text and answer some page, or an empty last one.
+    if (cursor !== null && parseUuid(cursor) === null) return { kind: 'bad-cursor' };
     const page = this.#with.registry.page({ after: cursor ?? '', limit, tag, status });
     return { kind: 'executions', executions: page.executions.map((facts) => this.#view(facts)), nextCursor: page.next };
   }
@@ -103,7 +132,7 @@ export class ControlDesk {
     entries: readonly PublishEntry[],
     bytes: number,
   ): Promise<
-    { readonly ids: readonly string[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>
+    { readonly ids: readonly EventId[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>
   > {
     const { bus, clock, waiters } = this.#with;
     if (this.#writes >= writesInFlightMax || this.#bytes + bytes > writeBytesInFlightMax) {

@@ -85,9 +85,9 @@ test('a part that never stops gets the process killed when its time is over', as
   t.regex(ended.error, /did not stop in time/);
 });
 
-// A journal on a disk that does not answer: nobody waits for the end yet, and the signal must count all the same.
-test('a part that never starts gets the process killed when its time is over', async (t) => {
-  const running = new Process(t, 'stuck-starting');
+// The check of a damaged disk takes up to a minute: a supervisor that waits ten seconds would have to kill, with no word of why.
+test('a part that never starts gets the process killed when the time of a stop is over', async (t) => {
+  const running = new Process(t, 'stuck-start');
   await running.saw('ready');
   running.child.kill('SIGTERM');
   const ended = await running.ended;

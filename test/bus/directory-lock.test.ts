@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { lockDirectory } from '../../src/bus/check/directory-lock.ts';
@@ -42,6 +42,19 @@ test('a place that cannot be written is said plainly', async (t) => {
   t.throws(() => lockDirectory('/proc/rivulet/data'), { instanceOf: StartError, message: / is not writable: / });
 });
 
+// Without this, such a place kept the process at full load for ever, and SIGTERM did not end it.
+const linux = existsSync('/proc/self') ? test : test.skip;
+linux('a place whose parent takes no directory is said plainly', (t) => {
+  const error = t.throws(() => lockDirectory('/proc/rivulet/data'), { instanceOf: StartError });
+  t.regex(error.message, /^data directory \/proc\/rivulet\/data is not writable: /);
+});
+
+test('a directory is made with its parents', (t) => {
+  const directory = join(temporaryDirectory(t), 'a', 'b');
+  lockDirectory(directory).release();
+  t.deepEqual(readdirSync(directory), []);
+});
+
 test('a port that is taken is said plainly, and the directory is free again', async (t) => {
   const directory = temporaryDirectory(t);
   mkdirSync(join(directory, 'a'));
@@ -52,7 +65,7 @@ test('a port that is taken is said plainly, and the directory is free again', as
   const error = await t.throwsAsync(startBus(settings, events), { instanceOf: StartError });
   t.regex(
     error.message,
-    /cannot listen on 127\.0\.0\.1:\d+: the port is taken by another program; choose another with --bus-port/,
+    /^the bus cannot listen on 127\.0\.0\.1:\d+: the port is taken by another program; choose another with --bus-port/,
   );
   lockDirectory(directory).release();
 });

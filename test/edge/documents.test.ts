@@ -51,6 +51,18 @@ test('openapi.json is 3.1 and describes every route and parameter that the code 
   ]);
 });
 
+// An execution that the bus could not confirm absent is 503, and a foreign Host is 403 on every route: a generated client must know.
+test('openapi.json lists 403 and 503 for each operation below /api', async (t) => {
+  const { port } = await startEdge(t);
+  const { paths } = (await ask(port, { path: '/openapi.json' })).json() as { paths: Record<string, Json> };
+  for (const [path, item] of Object.entries(paths).filter(([name]) => name.startsWith('/api/'))) {
+    for (const method of ['get', 'put', 'post'].filter((name) => name in item)) {
+      const statuses = Object.keys(at(item, method, 'responses') as Json);
+      t.true(statuses.includes('403') && statuses.includes('503'), `${method} ${path}`);
+    }
+  }
+});
+
 test('every reference in openapi.json points at something', async (t) => {
   const { port } = await startEdge(t);
   const answer = await ask(port, { path: '/openapi.json' });

@@ -252,6 +252,11 @@ test('PUT: what is refused', async (t) => {
     (await system.put(execution, { status: 'failed', tags: ['ü'.repeat(64)], reason: 'x'.repeat(1_024) })).status,
     200,
   );
+  // No retry cures it, so it is 422 with the field and not a full disk's 507.
+  const tags = Array.from({ length: 100 }, (_, n) => `t${n}`);
+  const exceeded = await system.put(execution, { tags });
+  t.is(exceeded.status, 422);
+  t.like(exceeded.body, { detail: [{ loc: ['body', 'tags'], msg: 'Value error, an execution has at most 100 tags' }] });
 });
 
 // Not 507: the caller's words, and no retry helps.

@@ -171,6 +171,42 @@ test('a write is answered when this router has passed it, and after 2 s all the 
   t.is(clock.pending, 0);
 });
 
+// A 503 for what is durable makes its caller do it again, and the state before the change is not what the bus has.
+test('a change that is not visible after 2 s is answered all the same, as the bus has it, with its own position', async (t) => {
+  const { clock, bus, registry, desk } = controlDesk();
+  const change = (status: 'completed' | null, tags: string[]): Promise<ControlAnswer> => {
+    const answer = desk.call({ kind: 'change-execution', executionId: a, status, tags, reason: status && 'fine' });
+    bus.publishes.next().answer({ ids: [testId(9)], lastSequence: 9 as Sequence });
+    return answer;
+  };
+  const created = change(null, ['x']);
+  await clock.pass(2_100);
+  const position = { execution_id: a, last_event_id: testId(9) };
+  t.like(await created, {
+    kind: 'execution',
+    visible: false,
+    execution: { ...position, status: 'running', tags: ['x'] },
+  });
+  const at = { sequence: 1, id: testId(1), timeMs: 0 };
+  registry.applyChange(a, at, { status: 'running', statusChanged: true, tags: ['x'], reason: '' });
+  registry.applyEvent(a, { ...at, sequence: 2 }, 10, '');
+  const ended = change('completed', ['y', 'x']);
+  await clock.pass(2_100);
+  t.like(await ended, {
+    visible: false,
+    execution: {
+      ...position,
+      status: 'completed',
+      tags: ['x', 'y'],
+      reason: 'fine',
+      events: 1,
+      created_at: '1970-01-01T00:00:00.000Z',
+    },
+  });
+  t.like(registry.get(a), { status: 'running', lastChangeSequence: 1 }, 'the registry waits for the record');
+  t.is(registry.get(a)?.tags.length, 1);
+});
+
 test('writes in flight are bounded by number and by bytes, and a failed one gives its place back', async (t) => {
   const { bus, desk } = controlDesk();
   const first = Array.from({ length: writesInFlightMax }, () => desk.call(publish(1)));
@@ -212,4 +248,15 @@ test('an execution is not said to be absent while this router is behind the bus'
   bus.descriptions.next().answer(describedJournal(9));
   await clock.pass(2_100);
   t.like(await call, { kind: 'failed', code: 'unavailable' });
+});
+
+// Without this a mangled cursor is an empty page without a next one: whoever pages believes that there are no more.
+test('a page cursor that none of our pages gave is refused', async (t) => {
+  const { registry, desk } = controlDesk();
+  registry.applyEvent(a, { sequence: 1, id: testId(1), timeMs: 0 }, 10, '');
+  const list = (cursor: string | null): Promise<ControlAnswer> =>
+    desk.call({ kind: 'list-executions', tag: null, status: null, limit: 1, cursor });
+  t.like(await list(null), { kind: 'executions', executions: [{ execution_id: a }] });
+  t.like(await list(a), { kind: 'executions', executions: [] });
+  for (const cursor of ['zz', '0', a.slice(1)]) t.deepEqual(await list(cursor), { kind: 'bad-cursor' }, cursor);
 });

@@ -16,7 +16,7 @@ const measuring: Clock = { ...systemClock, monotonicMs: () => systemClock.monoto
 
 const clocks: Readonly<Record<string, Clock>> = {
   stuck: hasty,
-  'stuck-starting': hasty,
+  'stuck-start': hasty,
   'stuck-pressed-twice': measuring,
 };
 const clock = clocks[mode ?? ''] ?? systemClock;
@@ -46,5 +46,6 @@ if (mode === 'defect') {
     throw new TypeError('a defect');
   });
 }
+if (mode === 'stuck-start') await new Promise(() => undefined);
 process.exitCode = await lifecycle.untilEnd();
 keepAlive();

@@ -245,6 +245,7 @@ test('health and reflection answer', async (t) => {
   );
   info.write(Buffer.from([0x3a, 1, 0x2a]));
   t.regex(await services, /rivulet\.bus\.v1\.StorageEventBus/);
+  t.regex(await services, /grpc\.health\.v1\.Health/, 'what is served is what is listed');
   info.end();
 });
 

@@ -2,7 +2,9 @@ import { Worker } from 'node:worker_threads';
 import type { BusCommand, BusReport } from '../../contract/bus-thread.ts';
 import type { JournalStats } from '../../contract/journal.ts';
 import { unreachable } from '../../core/assert.ts';
+import { systemClock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
+import { threadComplaintMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 import { workerEntries } from '../worker-entries.ts';
 
@@ -35,7 +37,8 @@ class BusThread {
     this.failed = new Promise((resolve) => {
       this.#settleFailed = resolve;
     });
-    this.worker = new Worker(entry, { workerData: settings });
+    this.worker = new Worker(entry, { workerData: settings, stderr: true });
+    this.#relayComplaints(onWarning);
     this.worker.on('message', (report: BusReport) => {
       this.#receive(report, onWarning);
     });
@@ -60,6 +63,17 @@ class BusThread {
     return new Promise((resolve) => {
       this.#asking.push(resolve);
       this.tell({ kind: 'stats' });
+    });
+  }
+
+  /** LMDB prints each commit that failed, stack and all, hundreds a second on a full disk: an operator gets a sentence now and then. */
+  #relayComplaints(onWarning: (message: string) => void): void {
+    let quietUntilMs = 0;
+    this.worker.stderr.setEncoding('utf8').on('data', (text: string) => {
+      const nowMs = systemClock.monotonicMs();
+      if (nowMs < quietUntilMs) return;
+      quietUntilMs = nowMs + threadComplaintMs;
+      onWarning(`the bus's thread says: ${text.split('\n', 1).join()}`);
     });
   }
 

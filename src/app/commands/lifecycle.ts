@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -33,7 +33,8 @@ export class Lifecycle {
   #end: (end: End) => void = () => undefined;
   #endedAlready = false;
   #signalledAtMs: number | null = null;
-  #cancelOverdue: Cancel | null = null;
+  /** Takes back the kill of a stop that takes too long; null before anything has ended the process. */
+  #cancelOverdue: (() => void) | null = null;
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -83,7 +84,7 @@ export class Lifecycle {
   /** Stops the parts, the last started first. A part that fails to stop does not keep the others from it. */
   async close(): Promise<void> {
     this.#endedAlready = true;
-    this.#limitTime();
+    this.#limitStop();
     for (const part of this.#parts.splice(0).reverse()) {
       try {
         await part.stop();
@@ -97,15 +98,12 @@ export class Lifecycle {
     process.off('uncaughtException', this.#onDefect);
   }
 
-  #limitTime(): void {
-    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
-  }
-
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     const nowMs = this.#clock.monotonicMs();
     if (this.#signalledAtMs === null) {
       this.#signalledAtMs = nowMs;
-      this.#limitTime();
+      // From the signal on: a part that is still starting (the check of a large journal) counts, and may never come back.
+      this.#limitStop();
       if (!this.#endedAlready) this.#end({ kind: 'signal', signal });
       return;
     }
@@ -120,6 +118,10 @@ export class Lifecycle {
     if (this.#endedAlready) this.#log.error({ error: cause }, 'a defect while stopping');
     else this.#end({ kind: 'defect', error: cause });
   };
+
+  #limitStop(): void {
+    this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
+  }
 
   // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
   readonly #onOverdue = (): void => {

@@ -17,11 +17,12 @@ export async function repair(configuration: Configuration): Promise<number> {
       2,
     );
   }
-  const report = await repairJournal(resolve(configuration['data-dir']), systemClock);
+  const directory = resolve(configuration['data-dir']);
+  const report = await repairJournal(directory, systemClock);
   const verdict = report.complete ? 'everything was readable' : 'what could not be read is missing';
   process.stdout.write(
     `repaired: ${report.records} records and ${report.executions} executions were kept, ${verdict}\n` +
-      `the damaged file is ${report.keptAs}; start the bus with: ${commandLine('bus')}\n`,
+      `the damaged file is ${report.keptAs}; start the bus with: ${commandLine(`bus --data-dir ${directory}`)}\n`,
   );
   return 0;
 }

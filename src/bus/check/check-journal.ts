@@ -18,7 +18,7 @@ export async function checkJournal(directory: string, clock: Clock): Promise<voi
   const fault = report?.kind === 'checked' ? report.fault : (death ?? 'the check gave no answer');
   if (fault === null) return;
   throw new StartError(
-    `the journal ${path} is damaged (${fault}); nothing was changed: run \`rivulet bus --repair\` to keep what is readable`,
+    `the journal ${path} is damaged (${fault}); nothing was changed: run \`rivulet bus --repair --data-dir ${directory}\` to keep what is readable`,
     1,
   );
 }

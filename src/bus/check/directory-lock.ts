@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StartError } from '../../core/failure.ts';
 
 const lockFileName = 'bus.lock';
@@ -25,7 +25,7 @@ interface Holder {
 export function lockDirectory(directory: string): DirectoryLock {
   const path = join(directory, lockFileName);
   try {
-    makeDirectory(resolve(directory));
+    makeDirectory(directory);
     const own = join(directory, `${lockFileName}.${randomUUID()}`);
     writeFileSync(own, JSON.stringify(ownHolder()), { flag: 'wx' });
     try {
@@ -54,10 +54,11 @@ export function lockDirectory(directory: string): DirectoryLock {
   throw new StartError(`data directory ${directory} is being started by another process`, 1);
 }
 
-/** Not `recursive` of mkdir: it tries for ever where the system answers that a folder whose parent exists is missing (/proc, an automounter). */
+/** With its parents. Node's own `recursive` turns in a circle for ever, deaf to signals, where a parent exists and takes no child (/proc). */
 function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
-  makeDirectory(dirname(directory));
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
   try {
     mkdirSync(directory);
   } catch (error) {

@@ -1,7 +1,9 @@
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { ExecutionFacts } from '../../contract/journal.ts';
 import { AppendError } from '../../core/failure.ts';
+import { commitBytesMax } from '../../core/limits.ts';
 import type {
   JournalIdentity,
   JournalState,
@@ -61,6 +63,8 @@ export function openTables(directory: string, options: { readonly readOnly: bool
     maxDbs: 8,
     // A promise of a write resolves after its flush, not after its commit.
     overlappingSync: false,
+    // Else it opens a batch of its own around ours, and nobody handles the rejection of that one: a full disk would end the process.
+    eventTurnBatching: false,
     readOnly: options.readOnly,
   });
   const binary = { encoding: 'binary', cache: false } as const;
@@ -100,9 +104,11 @@ export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; so
 
 /** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
 export class LmdbStore implements JournalStore {
+  readonly #directory: string;
   readonly #tables: Tables;
 
   constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
+    this.#directory = directory;
     this.#tables = openTables(directory, options);
   }
 
@@ -121,7 +127,7 @@ export class LmdbStore implements JournalStore {
         this.#add(batch);
       });
     } catch (error) {
-      throw appendErrorOf(await rootCause(error));
+      throw appendErrorOf(await rootCause(error), this.#directory);
     } finally {
       this.#tables.root.resetReadTxn();
     }
@@ -229,13 +235,20 @@ async function rootCause(error: unknown): Promise<unknown> {
   }
 }
 
-function appendErrorOf(cause: unknown): AppendError {
+function appendErrorOf(cause: unknown, directory: string): AppendError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (/no space|ENOSPC|MAP_FULL|quota|EDQUOT/i.test(message)) {
+  const full = /no space|ENOSPC|MAP_FULL|quota|EDQUOT|too large|EFBIG/i.test(message);
+  // LMDB calls a write that the disk took only in part an input/output error.
+  if (full || (/input\/output/i.test(message) && isFull(directory))) {
     return new AppendError('journal-full', 'the disk of the journal is full', { cause });
   }
   if (/read-only|EROFS|EACCES|permission/i.test(message)) {
     return new AppendError('journal-read-only', 'the journal cannot be written', { cause });
   }
   return new AppendError('journal-failed', `the journal could not be written: ${message}`, { cause });
+}
+
+function isFull(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < commitBytesMax;
 }

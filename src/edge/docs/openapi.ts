@@ -172,7 +172,12 @@ function listOperation(): Json {
     summary: 'List executions',
     tags: ['executions'],
     parameters: [...queryParameters(schemas.executionsQuery.shape), correlation],
-    responses: { 200: answer('A page', 'ExecutionPage'), 422: validation, 503: error('Not available', retryAfter) },
+    responses: {
+      200: answer('A page', 'ExecutionPage'),
+      403: error('Host not allowed'),
+      422: validation,
+      503: error('Not available', retryAfter),
+    },
   };
 }
 
@@ -182,7 +187,13 @@ function getOperation(): Json {
     summary: 'Read an execution',
     tags: ['executions'],
     parameters: [correlation],
-    responses: { 200: answer('The execution', 'Execution'), 404: error('Execution not found'), 422: validation },
+    responses: {
+      200: answer('The execution', 'Execution'),
+      403: error('Host not allowed'),
+      404: error('Execution not found'),
+      422: validation,
+      503: error('Bus not available, or this router is behind it', retryAfter),
+    },
   };
 }
 
@@ -201,6 +212,7 @@ function putOperation(): Json {
       415: error('Content-Type is not application/json'),
       422: validation,
       503: error('Bus not available, or too much in flight', retryAfter),
+      507: error('The journal is full'),
     },
   };
 }

@@ -11,8 +11,9 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import type { Clock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
 import { busStopMs, grpcMessageBytesMax } from '../../core/limits.ts';
@@ -70,7 +71,7 @@ export async function serveBus(service: BusService, options: BusServerOptions): 
   server.addService(definition, handlersOf(service, options, stopping));
   const health = new HealthImplementation({ '': 'SERVING', [busServiceName]: 'SERVING' });
   health.addToServer(server);
-  new ReflectionService(busPackage).addToServer(server);
+  new ReflectionService({ ...busPackage, ...loadSync(healthProto) }).addToServer(server);
   const port = await bind(server, options);
   return {
     port,
@@ -78,15 +79,17 @@ export async function serveBus(service: BusService, options: BusServerOptions): 
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(busServiceName, 'NOT_SERVING');
       for (const end of [...stopping]) end({ code: grpcCode.UNAVAILABLE, details: 'the bus is stopping' });
-      const cut = options.clock.after(busStopMs, () => {
-        server.forceShutdown();
-      });
       await new Promise<void>((resolve) => {
+        const cut = options.clock.after(busStopMs, () => {
+          server.forceShutdown();
+          // No call is left. The socket of a peer that has stopped reading stays until that peer closes: not waited for.
+          resolve();
+        });
         server.tryShutdown(() => {
+          cut();
           resolve();
         });
       });
-      cut();
     },
   };
 }
@@ -96,16 +99,25 @@ function bind(server: Server, { host, port }: BusServerOptions): Promise<number>
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
-      else
-        reject(new StartError(`the bus cannot listen on ${address}: ${bindFault(error.message)}`, 1, { cause: error }));
+      else reject(new StartError(`the bus cannot listen on ${address}: ${bindFault(error)}`, 1, { cause: error }));
     });
   });
 }
 
-/** grpc-js has no codes for it, just a text about the addresses that it has tried. */
-function bindFault(message: string): string {
-  if (!message.includes('EADDRINUSE')) return message;
-  return 'the port is taken by another program; choose another with --bus-port, or 0 for a free one';
+/** grpc-js keeps the system's code in its text only. */
+function bindFault(error: Error): string {
+  const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0];
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'the port is taken by another program; choose another with --bus-port, or 0 for a free one';
+    case 'EACCES':
+      return 'not permitted for this user; choose a port from 1024 up with --bus-port';
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return 'the host is not an address of this machine; check --bus-host';
+    default:
+      return error.message;
+  }
 }
 
 function handlersOf(service: BusService, options: BusServerOptions, stopping: Stopping): UntypedServiceImplementation {

@@ -91,6 +91,20 @@ export function peekRecord(bytes: Uint8Array): { readonly sequence: number; read
   return { sequence, id };
 }
 
+/** Whose an encoded Record of this file is, and of which kind: the execution is the first field of either body. */
+export function peekBody(bytes: Uint8Array): { readonly executionId: string; readonly isChange: boolean } {
+  const reader = protobuf.Reader.create(bytes);
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag === delimited(3) || tag === delimited(4)) {
+      reader.uint32();
+      return { executionId: reader.uint32() === delimited(1) ? reader.string() : '', isChange: tag === delimited(4) };
+    }
+    reader.skipType(tag & 7);
+  }
+  return { executionId: '', isChange: false };
+}
+
 /** True for a Record that is an execution change. */
 export function isChangeRecord(bytes: Uint8Array): boolean {
   const reader = protobuf.Reader.create(bytes);

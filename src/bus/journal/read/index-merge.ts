@@ -1,7 +1,8 @@
 import type { JournalStore } from '../../engine/journal-store.ts';
 
-/** Rows of the index that one seek brings. */
-const rowsPerSeek = 64;
+/** Rows of the index that one seek brings, and all seeks of the start together: ten thousand lanes must not begin with 64 rows each. */
+const rowsPerSeekMax = 64;
+const rowsAtStart = 4_096;
 
 interface Lane {
   readonly executionId: string;
@@ -18,12 +19,14 @@ interface Lane {
 export class IndexMerge {
   readonly #store: JournalStore;
   readonly #eventsOnly: boolean;
+  readonly #rowsPerSeek: number;
   /** A binary heap: no lane stands before its parent. */
   readonly #heap: Lane[] = [];
 
-  constructor(store: JournalStore, executionIds: Iterable<string>, after: number, eventsOnly: boolean) {
+  constructor(store: JournalStore, executionIds: ReadonlySet<string>, after: number, eventsOnly: boolean) {
     this.#store = store;
     this.#eventsOnly = eventsOnly;
+    this.#rowsPerSeek = Math.min(rowsPerSeekMax, Math.ceil(rowsAtStart / executionIds.size));
     for (const executionId of executionIds) {
       const lane: Lane = { executionId, rows: this.#seek(executionId, after), place: 0 };
       if (lane.rows.length > 0) this.#up(this.#heap.push(lane) - 1);
@@ -37,7 +40,7 @@ export class IndexMerge {
     if (lane === undefined || sequence === undefined) return null;
     lane.place += 1;
     if (lane.place === lane.rows.length) {
-      lane.rows = lane.rows.length < rowsPerSeek ? [] : this.#seek(lane.executionId, sequence);
+      lane.rows = lane.rows.length < this.#rowsPerSeek ? [] : this.#seek(lane.executionId, sequence);
       lane.place = 0;
     }
     if (lane.rows.length === 0) {
@@ -49,7 +52,7 @@ export class IndexMerge {
   }
 
   #seek(executionId: string, after: number): number[] {
-    return this.#store.sequencesOf(executionId, after, { eventsOnly: this.#eventsOnly, limit: rowsPerSeek });
+    return this.#store.sequencesOf(executionId, after, { eventsOnly: this.#eventsOnly, limit: this.#rowsPerSeek });
   }
 
   #key(place: number): number {
