@@ -265,23 +265,25 @@ test('every source is imported by another: delete what nobody uses', (t) => {
   t.deepEqual(orphans, []);
 });
 
-/** Documents that say which file does what. */
-const maps = ['README.md', 'docs/ARCHITECTURE.md', 'docs/DEPENDENCIES.md'];
+const documents = ['README.md', ...readdirSync(join(projectRoot, 'docs')).map((name) => `docs/${name}`)];
 
-/** What a document names of the project: every path from the root, and every source whose folder it leaves to the reader. */
+/** What a document names of the project: every path from the root, and every source whose folder it leaves to the reader. Results of benches are made. */
 function pathsNamedIn(text: string): string[] {
-  const paths = text.matchAll(/(?<![\w/.-])(?:\.\.\/)?((?:bench|docs|proto|src|test|workers)\/[\w./-]*\w)/g);
+  const paths = text.matchAll(
+    /(?<![\w/.-])(?:\.\.\/)?((?:bench|docs|proto|src|test|workers)\/(?!results\b)[\w./-]*\w)/g,
+  );
   const bare = text.matchAll(/`([\w.-]+\.ts)`/g);
   return [...paths, ...bare].map(([, path = '']) => path);
 }
 
+// A check that is named and does not exist is worse than none: the reader stops looking.
 test('what the documents name exists, by its whole path: move the name with the file', (t) => {
   t.deepEqual(pathsNamedIn('[src/a.ts](../src/a.ts), `b.test.ts`, ./build/test/c.js'), [
     'src/a.ts',
     'src/a.ts',
     'b.test.ts',
   ]);
-  const missing = maps.flatMap((document) =>
+  const missing = documents.flatMap((document) =>
     pathsNamedIn(readFileSync(join(projectRoot, document), 'utf8'))
       .filter((path) => !existsSync(join(projectRoot, path)))
       .map((path) => `${document}: ${path}`),
@@ -299,17 +301,4 @@ test(`a worker entry is a plug of at most ${workerLinesMax} lines that somebody 
     .map(({ path }) => path.replace('workers/', '').replace(/\.ts$/, ''))
     .filter((name) => !production.some(({ path, text }) => path.startsWith('src/') && text.includes(name)));
   t.deepEqual(unused, []);
-});
-
-// A check that is named and does not exist is worse than none: the reader stops looking.
-test('every file that docs/ names exists', (t) => {
-  const lost = readdirSync(join(projectRoot, 'docs')).flatMap((document) => {
-    const text = readFileSync(join(projectRoot, 'docs', document), 'utf8');
-    const named = [...text.matchAll(/`((?:src|test|bench|workers|proto)\/[\w./-]+)`|\]\(\.\.\/([^)#]+)\)/g)];
-    return named
-      .map(([, name, link]) => name ?? link ?? '')
-      .filter((path) => !existsSync(join(projectRoot, path)))
-      .map((path) => `docs/${document}: ${path}`);
-  });
-  t.deepEqual(lost, []);
 });

@@ -38,8 +38,6 @@ test('a place that cannot be written is said plainly', async (t) => {
   const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0 } as const;
   const error = await t.throwsAsync(startBus(settings, { onWarning: () => undefined }), { instanceOf: StartError });
   t.regex(error.message, /^data directory .* is not writable: /);
-  // There the system says that the folder itself is missing, however often it is asked to make it.
-  t.throws(() => lockDirectory('/proc/rivulet/data'), { instanceOf: StartError, message: / is not writable: / });
 });
 
 // Without this, such a place kept the process at full load for ever, and SIGTERM did not end it.

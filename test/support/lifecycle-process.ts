@@ -39,7 +39,6 @@ function part(name: string): () => Promise<void> {
 lifecycle.add('first', part('first'));
 lifecycle.add('second', part('second'), failed);
 process.stdout.write('ready\n');
-if (mode === 'stuck-starting') await new Promise(() => undefined);
 if (mode === 'part-fails') fail(new TypeError('the part broke'));
 if (mode === 'defect') {
   queueMicrotask(() => {
