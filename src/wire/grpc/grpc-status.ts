@@ -31,7 +31,8 @@ const appendCodes: Readonly<Record<AppendFailure, grpcCode>> = {
   'terminal-final': grpcCode.FAILED_PRECONDITION,
   'source-id-conflict': grpcCode.ALREADY_EXISTS,
   'tags-exceeded': grpcCode.RESOURCE_EXHAUSTED,
-  overloaded: grpcCode.RESOURCE_EXHAUSTED,
+  // A queue drains: a retry helps, which RESOURCE_EXHAUSTED (the disk, a bound) does not say.
+  overloaded: grpcCode.UNAVAILABLE,
 };
 
 export interface Violation {
