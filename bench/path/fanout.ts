@@ -5,20 +5,21 @@ import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { type Figure, figure } from '../harness.ts';
 import { projectFile } from '../project-file.ts';
 import { feedPaced, feedSaturated } from './feed.ts';
-import { compileLoadClient, type LoadOptions, type LoadReport, percentileMs, startLoad } from './load-client.ts';
+import { compileC, compileLoadClient, type LoadOptions, type LoadReport, percentileMs, startLoad } from './load-client.ts';
 import { reportPath } from './path-report.ts';
 import { pinSelf, serverCore, worldCore } from './pinning.ts';
-import { type ServerProcess, startBus, startRouter, startServer, withDirectory } from './server-process.ts';
+import { type ServerProcess, startBus, startProgram, startRouter, startServer, withDirectory } from './server-process.ts';
 
 /**
- * Topology fan-out: one publisher → bus → router → N streams of one execution, against the bare uWebSockets.js loop, alternating.
+ * Topology fan-out: one publisher → bus → router → N streams of one execution, against the bare uWebSockets.js loop and a raw `send()` loop in C, which
+ * is what the kernel of the machine allows; alternating.
  *
- *   saturated   `ahead` batches of `batch` events are under way at any time; the router gathers as many into a write as it likes, and the bare loop then
- *               writes as many at a time
+ *   saturated   `ahead` batches of `batch` events are under way at any time; the router gathers as many into a write as it likes, and the peers then
+ *               write as many at a time
  *   paced       `rate` events a second, one by one, latency from the time each was due
  */
 interface Run {
-  readonly peer: 'rivulet' | 'bare';
+  readonly peer: 'rivulet' | 'bare' | 'raw';
   readonly deliveriesPerSecond: number;
   readonly deliveriesPerCpuSecond: number;
   readonly eventsPerWrite: number;
@@ -39,6 +40,8 @@ const { values } = parseArgs({
     ahead: { type: 'string', default: '3' },
     rate: { type: 'string', default: '50' },
     events: { type: 'string', default: '' },
+    /** Saturated, before the first paced run: until V8 has compiled a path that carries only some hundred events a second, its compiler is what is measured. */
+    'warm-events': { type: 'string', default: '20000' },
     runs: { type: 'string', default: '5' },
     'load-processes': { type: 'string', default: '1' },
     name: { type: 'string', default: '' },
@@ -61,7 +64,7 @@ interface Counts {
 }
 
 async function countsOf(server: ServerProcess, peer: Run['peer']): Promise<Counts> {
-  const counter = (name: string): Promise<number> => (peer === 'bare' ? Promise.resolve(0) : server.counter(name));
+  const counter = (name: string): Promise<number> => (peer === 'rivulet' ? server.counter(name) : Promise.resolve(0));
   const [writes, parks] = [await counter('rivulet_writes_total'), await counter('rivulet_parks_total')];
   return { cpuSeconds: server.cpuSeconds(), writes, parks };
 }
@@ -72,17 +75,17 @@ interface Measured {
   readonly before: Counts;
   readonly after: Counts;
   readonly wallSeconds: number;
-  /** What the bare loop was told; the router's is counted. */
-  readonly bareEventsPerWrite: number;
+  /** What a peer was told; the router's is counted. */
+  readonly toldEventsPerWrite: number;
 }
 
-function runOf({ peer, report, before, after, wallSeconds, bareEventsPerWrite }: Measured): Run {
+function runOf({ peer, report, before, after, wallSeconds, toldEventsPerWrite }: Measured): Run {
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
     peer,
     deliveriesPerSecond: report.frames / report.seconds,
     deliveriesPerCpuSecond: report.frames / cpuSeconds,
-    eventsPerWrite: peer === 'bare' ? bareEventsPerWrite : report.frames / (after.writes - before.writes),
+    eventsPerWrite: peer === 'rivulet' ? report.frames / (after.writes - before.writes) : toldEventsPerWrite,
     parks: after.parks - before.parks,
     serverCpuShare: cpuSeconds / wallSeconds,
     clientCpuShare: report.cpuSeconds / wallSeconds,
@@ -93,51 +96,56 @@ function runOf({ peer, report, before, after, wallSeconds, bareEventsPerWrite }:
   };
 }
 
-const load = (server: ServerProcess, target: string, onProgress: (events: number) => void): LoadOptions => ({
+const load = (
+  server: ServerProcess,
+  target: string,
+  owed: number,
+  onProgress: (events: number) => void = () => undefined,
+): LoadOptions => ({
   port: server.port,
   target,
   streams,
-  events,
+  events: owed,
   secondsMax,
   processes: Number(values['load-processes']),
   onProgress,
 });
 
-async function runRivulet(bus: ServerProcess, router: ServerProcess): Promise<Run> {
+async function runRivulet(bus: ServerProcess, router: ServerProcess, how = mode, owed = events): Promise<Run> {
   const client = createBusClient(address(bus), { clock: systemClock });
   const executionId = randomUUID();
-  const feed = { client, executionId, events };
+  const feed = { client, executionId, events: owed };
   try {
     // Known before anybody asks for it.
     await client.publish({ entries: [{ change: { execution_id: executionId, status: 2, tags: [] } }] });
     const pump = feedSaturated(feed, { perBatch: batch, ahead: Number(values.ahead) });
     const target = `/api/v1/storage/events?execution_id=${executionId}&timeout=3600`;
-    const running = startLoad(load(router, target, mode === 'saturated' ? pump.onReceived : () => undefined));
+    const running = startLoad(load(router, target, owed, how === 'saturated' ? pump.onReceived : undefined));
     await running.ready;
     const before = await countsOf(router, 'rivulet');
     const startMs = systemClock.monotonicMs();
-    if (mode === 'saturated') pump.start();
+    if (how === 'saturated') pump.start();
     else await feedPaced(feed, rate);
     const report = await Promise.race([running.done, pump.failed]);
     const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
     const after = await countsOf(router, 'rivulet');
-    return runOf({ peer: 'rivulet', report, before, after, wallSeconds, bareEventsPerWrite: 0 });
+    return runOf({ peer: 'rivulet', report, before, after, wallSeconds, toldEventsPerWrite: 0 });
   } finally {
     client.close();
   }
 }
 
-async function runBare(bare: ServerProcess, eventsPerWrite: number): Promise<Run> {
-  const running = startLoad(load(bare, '/', () => undefined));
+async function runPeer(peer: 'bare' | 'raw', server: ServerProcess, eventsPerWrite: number): Promise<Run> {
+  const running = startLoad(load(server, '/', events));
   await running.ready;
-  const before = await countsOf(bare, 'bare');
+  const before = await countsOf(server, peer);
   const startMs = systemClock.monotonicMs();
-  bare.send(mode === 'saturated' ? `saturated ${events} ${eventsPerWrite}` : `paced ${events} ${rate}`);
+  server.send(mode === 'saturated' ? `saturated ${events} ${eventsPerWrite}` : `paced ${events} ${rate}`);
   const report = await running.done;
   const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
-  const after = await countsOf(bare, 'bare');
-  const bareEventsPerWrite = mode === 'paced' ? 1 : eventsPerWrite;
-  return runOf({ peer: 'bare', report, before, after, wallSeconds, bareEventsPerWrite });
+  const after = await countsOf(server, peer);
+  const toldEventsPerWrite = mode === 'paced' ? 1 : eventsPerWrite;
+  return runOf({ peer, report, before, after, wallSeconds, toldEventsPerWrite });
 }
 
 function shown(run: Run): void {
@@ -151,7 +159,7 @@ function figuresOf(runs: readonly Run[]): Figure[] {
   const of = (peer: Run['peer'], read: (run: Run) => number): number[] =>
     runs.filter((run) => run.peer === peer).map(read);
   const both = (name: string, unit: string, read: (run: Run) => number): Figure[] =>
-    (['rivulet', 'bare'] as const).map((peer) => figure(`${name}, ${peer}`, unit, of(peer, read)));
+    (['rivulet', 'bare', 'raw'] as const).map((peer) => figure(`${name}, ${peer}`, unit, of(peer, read)));
   if (mode === 'paced') {
     return [
       ...both('p50', 'ms', (run) => run.p50Ms),
@@ -191,19 +199,23 @@ await withDirectory(async (directory) => {
   const bus = await startBus(worldCore, directory);
   const router = await startRouter(serverCore, bus, [], values['node-arg']);
   const bare = await startServer(serverCore, 'build/bench/path/bare-uws.js', []);
+  const raw = await startProgram(serverCore, compileC('raw-send'), []);
   const runs: Run[] = [];
   try {
     process.stdout.write(`fan-out ${mode}: ${streams} streams, ${events} events, from ${projectFile('')}\n`);
+    if (mode === 'paced') shown(await runRivulet(bus, router, 'saturated', Number(values['warm-events'])));
     for (let run = 0; run <= Number(values.runs); run += 1) {
       const rivulet = await runRivulet(bus, router);
-      const peer = await runBare(bare, rivulet.eventsPerWrite);
-      shown(rivulet);
-      shown(peer);
-      // The first pair warms both up.
-      if (run > 0) runs.push(rivulet, peer);
+      const peers = [
+        await runPeer('bare', bare, rivulet.eventsPerWrite),
+        await runPeer('raw', raw, rivulet.eventsPerWrite),
+      ];
+      for (const one of [rivulet, ...peers]) shown(one);
+      // The first round warms all up.
+      if (run > 0) runs.push(rivulet, ...peers);
     }
   } finally {
-    for (const server of [bare, router, bus]) await server.stop();
+    for (const server of [raw, bare, router, bus]) await server.stop();
   }
   const name =
     values.name === '' ? (mode === 'paced' ? `fanout-paced-${rate}` : `fanout-saturated-${batch}`) : values.name;

@@ -50,8 +50,16 @@ const binary = projectFile('build/bench/path/load');
 
 /** Once, before the first run. Fails when there is no C compiler. */
 export function compileLoadClient(): void {
+  compileC('load');
+}
+
+/** Compiles bench/path/<name>.c; answers the binary. */
+export function compileC(name: string): string {
+  const compiled = projectFile(`build/bench/path/${name}`);
   mkdirSync(projectFile('build/bench/path'), { recursive: true });
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', binary, projectFile('bench/path/load.c')], { stdio: 'inherit' });
+  const words = ['-O2', '-Wall', '-Wextra', '-o', compiled, projectFile(`bench/path/${name}.c`)];
+  execFileSync('cc', words, { stdio: 'inherit' });
+  return compiled;
 }
 
 /** Opens the streams; `ready` once each of them has its `ready` frame. A run that lost or duplicated anything is void: `done` rejects. */

@@ -73,9 +73,13 @@ export function startServer(
   args: readonly string[],
   nodeArgs: readonly string[] = [],
 ): Promise<ServerProcess> {
+  return startProgram(core, process.execPath, [...nodeArgs, projectFile(module), ...args]);
+}
+
+/** Starts any program that prints such a ready line. */
+export function startProgram(core: number, command: string, words: readonly string[]): Promise<ServerProcess> {
   const startedMs = systemClock.monotonicMs();
-  const words = [...nodeArgs, projectFile(module), ...args];
-  const child = spawn(...pinned(core, process.execPath, words), { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(...pinned(core, command, words), { stdio: ['pipe', 'pipe', 'inherit'] });
   // A bench that fails leaves no server behind.
   const kill = (): void => {
     child.kill('SIGKILL');
@@ -90,7 +94,7 @@ export function startServer(
       resolve(new ServerProcess(child, ready, systemClock.monotonicMs() - startedMs));
     });
     child.once('exit', (code) => {
-      reject(new BenchError(`${module} ${args.join(' ')} ended before it was ready: ${code ?? 'by a signal'}`));
+      reject(new BenchError(`${[command, ...words].join(' ')} ended before it was ready: ${code ?? 'by a signal'}`));
     });
   });
 }
