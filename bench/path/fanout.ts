@@ -5,10 +5,24 @@ import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { type Figure, figure } from '../harness.ts';
 import { projectFile } from '../project-file.ts';
 import { feedPaced, feedSaturated } from './feed.ts';
-import { compileC, compileLoadClient, type LoadOptions, type LoadReport, percentileMs, startLoad } from './load-client.ts';
+import {
+  compileC,
+  compileLoadClient,
+  type LoadOptions,
+  type LoadReport,
+  percentileMs,
+  startLoad,
+} from './load-client.ts';
 import { reportPath } from './path-report.ts';
 import { pinSelf, serverCore, worldCore } from './pinning.ts';
-import { type ServerProcess, startBus, startProgram, startRouter, startServer, withDirectory } from './server-process.ts';
+import {
+  type ServerProcess,
+  startBus,
+  startProgram,
+  startRouter,
+  startServer,
+  withDirectory,
+} from './server-process.ts';
 
 /**
  * Topology fan-out: one publisher → bus → router → N streams of one execution, against the bare uWebSockets.js loop and a raw `send()` loop in C, which
@@ -150,9 +164,14 @@ async function runPeer(peer: 'bare' | 'raw', server: ServerProcess, eventsPerWri
 
 function shown(run: Run): void {
   const round = (value: number): string => value.toFixed(2);
-  process.stdout.write(
-    `  ${run.peer.padEnd(8)} ${Math.round(run.deliveriesPerSecond)}/s  ${Math.round(run.deliveriesPerCpuSecond)}/cpu-s  ${round(run.eventsPerWrite)} ev/write  parks ${run.parks}  cpu server ${round(run.serverCpuShare)} client ${round(run.clientCpuShare)}  p50 ${round(run.p50Ms)} p99 ${round(run.p99Ms)} p99.9 ${round(run.p999Ms)} max ${round(run.maxMs)} ms\n`,
-  );
+  const rates = `${Math.round(run.deliveriesPerSecond)}/s  ${Math.round(run.deliveriesPerCpuSecond)}/cpu-s  ${round(run.eventsPerWrite)} ev/write`;
+  const cores = `cpu server ${round(run.serverCpuShare)} client ${round(run.clientCpuShare)}`;
+  // A saturated peer sends what it has in memory: nothing of it was ever due.
+  const latency =
+    mode === 'saturated' && run.peer !== 'rivulet'
+      ? ''
+      : `  p50 ${round(run.p50Ms)} p99 ${round(run.p99Ms)} p99.9 ${round(run.p999Ms)} max ${round(run.maxMs)} ms`;
+  process.stdout.write(`  ${run.peer.padEnd(8)} ${rates}  parks ${run.parks}  ${cores}${latency}\n`);
 }
 
 function figuresOf(runs: readonly Run[]): Figure[] {
