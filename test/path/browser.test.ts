@@ -20,11 +20,25 @@ async function newPage(t: ExecutionContext): Promise<Page> {
   return context.newPage();
 }
 
+interface Relay {
+  readonly url: string;
+  readonly cut: () => number;
+  /** So many of the next connections are answered as by a proxy whose server is restarting. */
+  badGateways: number;
+}
+
+const badGateway = 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+
 /** A TCP relay whose connections can be cut, as a network would. */
-async function cuttableRelay(t: ExecutionContext, target: string): Promise<{ url: string; cut: () => number }> {
+async function cuttableRelay(t: ExecutionContext, target: string): Promise<Relay> {
   const { hostname, port } = new URL(target);
   const open = new Set<Socket>();
   const server: Server = createServer((near) => {
+    if (relay.badGateways > 0) {
+      relay.badGateways -= 1;
+      near.once('data', () => near.end(badGateway));
+      return;
+    }
     const far = connect(Number(port), hostname);
     for (const [one, other] of [
       [near, far],
@@ -46,14 +60,16 @@ async function cuttableRelay(t: ExecutionContext, target: string): Promise<{ url
   });
   const address = server.address();
   const relayPort = typeof address === 'object' && address !== null ? address.port : 0;
-  return {
+  const relay: Relay = {
     url: `http://127.0.0.1:${relayPort}`,
     cut: () => {
       const count = open.size;
       for (const socket of open) socket.resetAndDestroy();
       return count;
     },
+    badGateways: 0,
   };
+  return relay;
 }
 
 interface Seen {
@@ -157,6 +173,26 @@ inBrowser('the page shows events as they come, and the end', async (t) => {
   await page.waitForFunction("document.getElementById('state').textContent.includes('failed')");
   t.deepEqual(outside, []);
   t.deepEqual(faults, []);
+});
+
+inBrowser('the page opens its stream anew when a proxy closed it with a 502, and misses nothing', async (t) => {
+  const system = await startSystem(t);
+  const relay = await cuttableRelay(t, system.http);
+  const execution = await runningExecution(system);
+  const page = await newPage(t);
+  await page.goto(relay.url);
+  await page.fill('input[name=execution_id]', execution);
+  await page.selectOption('select[name=last_event_id]', 'latest');
+  await page.click('button[type=submit]');
+  await page.waitForSelector('#state[data-state=live]');
+  await system.publish(eventOf(execution, 'before'));
+  await page.waitForSelector('#events li');
+  relay.badGateways = 2;
+  t.true(relay.cut() > 0);
+  await system.publish(eventOf(execution, 'while closed'));
+  await page.waitForSelector('#events li:nth-child(2)');
+  t.is(relay.badGateways, 0);
+  t.deepEqual(await page.locator('#events li .path').allTextContents(), ['while closed', 'before']);
 });
 
 inBrowser('the API page renders from files of the package alone', async (t) => {

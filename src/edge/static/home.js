@@ -4,8 +4,17 @@ const form = document.getElementById('watch');
 const stop = document.getElementById('stop');
 const state = document.getElementById('state');
 const list = document.getElementById('events');
+// A browser closes an EventSource for good when a reconnection is answered by anything but 200: a 502 of a proxy during a restart, say.
+// Then this page opens a new one behind the last id. It stops trying after so many answers in a row without a stream.
+const reopensMax = 8;
+const reopenMs = { least: 1000, most: 15_000 };
 let source = null;
 let ended = false;
+let query = null;
+let opened = false;
+let lastId = '';
+let reopens = 0;
+let reopening = null;
 
 function show(kind, text) {
   state.dataset.state = kind;
@@ -27,6 +36,7 @@ function row(...parts) {
 }
 
 function onStorageEvent(message) {
+  lastId = message.lastEventId;
   const event = JSON.parse(message.data);
   const size = event.size === undefined ? '' : `${event.size.toLocaleString()} bytes`;
   row(
@@ -38,11 +48,15 @@ function onStorageEvent(message) {
 }
 
 function onReady(message) {
+  opened = true;
+  reopens = 0;
+  lastId = message.lastEventId;
   const { executions } = JSON.parse(message.data);
   show('live', `Watching ${executions.length} execution${executions.length === 1 ? '' : 's'}.`);
 }
 
 function onGap(message) {
+  lastId = message.lastEventId;
   row(part('span', 'note', `Events may be missing here (${JSON.parse(message.data).reason}).`));
 }
 
@@ -56,12 +70,32 @@ function onDone(message) {
 
 function onError() {
   if (ended || source === null) return;
-  if (source.readyState === EventSource.CLOSED) close('Not available. Is the id or tag known?', 'failed');
-  else show('waiting', 'Connection lost; trying again.');
+  const closed = source.readyState === EventSource.CLOSED;
+  if (closed && !(opened && reopens < reopensMax)) {
+    close('Not available. Is the id or tag known?', 'failed');
+    return;
+  }
+  show('waiting', 'Connection lost; trying again.');
+  if (!closed) return;
+  const waitMs = Math.min(reopenMs.most, reopenMs.least * 2 ** reopens);
+  reopens += 1;
+  reopening = setTimeout(open, waitMs * (0.5 + Math.random() / 2));
+}
+
+function open() {
+  const resumed = new URLSearchParams(query);
+  if (lastId !== '') resumed.set('last_event_id', lastId);
+  source = new EventSource(`/api/v1/storage/events?${resumed}`);
+  source.addEventListener('storage.object.created', onStorageEvent);
+  source.addEventListener('ready', onReady);
+  source.addEventListener('gap', onGap);
+  source.addEventListener('done', onDone);
+  source.addEventListener('error', onError);
 }
 
 function close(text, kind = 'idle') {
   source?.close();
+  clearTimeout(reopening);
   source = null;
   stop.disabled = true;
   show(kind, text);
@@ -72,14 +106,12 @@ form.addEventListener('submit', (submitted) => {
   close('Connecting.');
   list.replaceChildren();
   ended = false;
-  const query = new URLSearchParams();
+  opened = false;
+  lastId = '';
+  reopens = 0;
+  query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (value !== '') query.set(name, value);
-  source = new EventSource(`/api/v1/storage/events?${query}`);
-  source.addEventListener('storage.object.created', onStorageEvent);
-  source.addEventListener('ready', onReady);
-  source.addEventListener('gap', onGap);
-  source.addEventListener('done', onDone);
-  source.addEventListener('error', onError);
+  open();
   stop.disabled = false;
 });
 
