@@ -69,9 +69,13 @@ interface Reading {
   readonly last: (name: string) => string | undefined;
 }
 
-/** The independent decoding. A query that begins with `?` keeps it, where URLSearchParams alone would drop it. */
+/**
+ * The independent decoding. A query that begins with `?` keeps it, where URLSearchParams alone would drop it; raw letters are escaped first, as
+ * Node.js cuts them to eight bits when an escape beside them is malformed.
+ */
 function read(query: string): Reading {
-  const params = new URLSearchParams(`?${query}`);
+  const ascii = query.replace(/[^\0-\x7f]+/g, (run) => encodeURIComponent(run));
+  const params = new URLSearchParams(`?${ascii}`);
   return { executionIds: params.getAll('execution_id'), last: (name) => params.getAll(name).at(-1) };
 }
 
