@@ -26,6 +26,8 @@ export interface Fuzzer {
   settle?(): Promise<void>;
   /** Cases in flight at a time; 1 when absent. */
   readonly parallel?: number;
+  /** Lets go of connections; the program goes on. */
+  close?(): void;
   /** A failing case is cut down while it still fails. Absent: true. */
   readonly shrinks?: boolean;
 }
