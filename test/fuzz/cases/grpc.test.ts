@@ -16,7 +16,8 @@ for (const [name, method] of Object.entries(busMethods)) {
     t.teardown(() => {
       client.close();
     });
-    if (name === 'publishStream') return await goesOn(client, (got) => t.deepEqual(got, [grpcCode.INVALID_ARGUMENT, 0]));
+    if (name === 'publishStream')
+      return await goesOn(client, (got) => t.deepEqual(got, [grpcCode.INVALID_ARGUMENT, 0]));
     const error = await new Promise<ServiceError>((resolve) => {
       if (!method.responseStream) {
         client.makeUnaryRequest(method.path, asBytes, asBytes, noMessage, (failed) => {

@@ -3,7 +3,7 @@ import { Client, credentials, status as grpcCode } from '@grpc/grpc-js';
 import { busMethods } from '../../../src/wire/grpc/grpc-proto.ts';
 import type { Random } from '../../support/seed.ts';
 import type { System } from '../../support/system.ts';
-import { demand, FuzzFailure, type FuzzTarget, type Fuzzer, whole } from '../fuzz-target.ts';
+import { demand, type Fuzzer, FuzzFailure, type FuzzTarget, whole } from '../fuzz-target.ts';
 import { mutate, randomBytes, wordsOf } from '../mutate.ts';
 
 /**
@@ -41,7 +41,14 @@ function validMessage(random: Random, method: number): Buffer {
         entries: Array.from({ length: random.oneIn(200) ? 990 + random.below(20) : random.below(4) }, () =>
           random.oneIn(3)
             ? { change: { execution_id: executionId, status: random.below(8), tags: ['nightly'], reason: 'r' } }
-            : { event: { ...event, size: sequence, metadata: { k: 'v', ['__proto__']: 'x' }, time: random.pick(['', '2026-11-24T14:27:48Z']) } },
+            : {
+                event: {
+                  ...event,
+                  size: sequence,
+                  metadata: { k: 'v', ['__proto__']: 'x' },
+                  time: random.pick(['', '2026-11-24T14:27:48Z']),
+                },
+              },
         ),
       });
     case 2:
@@ -69,11 +76,22 @@ function validMessage(random: Random, method: number): Buffer {
     case 5:
       return describe.requestSerialize({ cursor: random.pick(['', eventId, 'x', 'earliest']) });
     default:
-      return Buffer.concat([random.oneIn(4) ? randomBytes(random, 24) : preface, ...Array.from({ length: random.below(6) }, () => random.pick(frames))]);
+      return Buffer.concat([
+        random.oneIn(4) ? randomBytes(random, 24) : preface,
+        ...Array.from({ length: random.below(6) }, () => random.pick(frames)),
+      ]);
   }
 }
 
-const words = [...wordsOf(executionId, eventId, 'é', '\u0000'), ...frames, Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]), Buffer.alloc(10, 0xff), Buffer.from([0x0b]), Buffer.from([0xf8, 0xff]), Buffer.alloc(200, 0x0b)];
+const words = [
+  ...wordsOf(executionId, eventId, 'é', '\u0000'),
+  ...frames,
+  Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+  Buffer.alloc(10, 0xff),
+  Buffer.from([0x0b]),
+  Buffer.from([0xf8, 0xff]),
+  Buffer.alloc(200, 0x0b),
+];
 
 function makeCase(random: Random): Buffer {
   const method = random.below(barePort + 1);
@@ -118,7 +136,11 @@ class BusProbe {
     const definition = methods[method];
     if (definition === undefined) return await this.#bare(message);
     const code =
-      method === 0 || method === 5 ? await this.#unary(method, message) : method === 1 ? await this.#pipelined(message) : await this.#streamed(definition.path, message);
+      method === 0 || method === 5
+        ? await this.#unary(method, message)
+        : method === 1
+          ? await this.#pipelined(message)
+          : await this.#streamed(definition.path, message);
     demand(allowed.has(code), `${definition.path} answered ${grpcCode[code] ?? code}`);
     return `${definition.path.slice(definition.path.lastIndexOf('/') + 1)} ${grpcCode[code] ?? code}`;
   }
@@ -140,7 +162,9 @@ class BusProbe {
 
   /** The bad request between two that are good: each has its own answer. */
   #pipelined(message: Buffer): Promise<number> {
-    const call = this.#client.makeBidiStreamRequest(publishStream.path, asBytes, asBytes, { deadline: Date.now() + callMsMax });
+    const call = this.#client.makeBidiStreamRequest(publishStream.path, asBytes, asBytes, {
+      deadline: Date.now() + callMsMax,
+    });
     const good = publish.requestSerialize({ entries: [{ event }] });
     const codes: number[] = [];
     call.on('data', (answer: Buffer) => {
@@ -161,7 +185,9 @@ class BusProbe {
   }
 
   #streamed(path: string, message: Buffer): Promise<number> {
-    const call = this.#client.makeServerStreamRequest(path, asBytes, asBytes, message, { deadline: Date.now() + callMsMax });
+    const call = this.#client.makeServerStreamRequest(path, asBytes, asBytes, message, {
+      deadline: Date.now() + callMsMax,
+    });
     const hangUp = setTimeout(() => {
       call.cancel();
     }, firstMessageMs);
@@ -205,7 +231,8 @@ class BusProbe {
     const answer = await new Promise<Buffer>((resolve, reject) => {
       const deadline = { deadline: Date.now() + callMsMax };
       this.#client.makeUnaryRequest(describe.path, asBytes, asBytes, Buffer.alloc(0), deadline, (error, bytes) => {
-        if (error !== null || bytes === undefined) reject(new FuzzFailure(`Describe failed: ${error?.message ?? 'no answer'}`));
+        if (error !== null || bytes === undefined)
+          reject(new FuzzFailure(`Describe failed: ${error?.message ?? 'no answer'}`));
         else resolve(bytes);
       });
     });

@@ -4,7 +4,7 @@ import { busMethods } from '../../../src/wire/grpc/grpc-proto.ts';
 import type { Random } from '../../support/seed.ts';
 import type { System } from '../../support/system.ts';
 import { readChange, readPublish } from '../body-reading.ts';
-import { demand, type FuzzCase, FuzzFailure, type FuzzTarget, type Fuzzer } from '../fuzz-target.ts';
+import { demand, type FuzzCase, type Fuzzer, FuzzFailure, type FuzzTarget } from '../fuzz-target.ts';
 import { checkAnswer, isBare, type RawAnswer, type RawAnswers, readAnswers } from '../http-answers.ts';
 import { mutate, wordsOf } from '../mutate.ts';
 import { makeBody } from './body.ts';
@@ -17,21 +17,99 @@ import { makeBody } from './body.ts';
 const executionId = '0199b6a2-7c1e-7f00-9a3b-5d2e8f4c6a71';
 const events = '/api/v1/storage/events';
 const lines = [
-  'Host: localhost', 'Host: evil.example', 'Host:', 'host: localhost ', 'Origin: http://localhost:3000', 'Origin: http://\x7f.localhost', 'X-Request-ID: r\x80', 'X-Request-ID: ok-1',
-  'Last-Event-ID: 00000000-0000-0000-0000-000000000000', 'Last-Event-ID: \xff', 'Content-Type: application/json', 'Content-Type: text/plain', 'Content-Length: 0', 'Content-Length: 5',
-  'Content-Length: -1', 'Content-Length: 5, 5', 'Content-Length: +5', 'Content-Length: 0x5', 'Content-Length: 99999999999999999999', 'Content-Length : 5', 'Transfer-Encoding: chunked', 'Transfer-Encoding: gzip, chunked', 'Transfer-Encoding: identity',
-  'Expect: 100-continue', 'Connection: close', 'Connection: Upgrade', 'Upgrade: h2c', 'Upgrade: websocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', ' folded: line', ': empty', 'no colon', 'X-Forwarded-For: 1.2.3.4', 'Access-Control-Request-Method: PUT', 'TE: trailers', 'A'.repeat(300),
+  'Host: localhost',
+  'Host: evil.example',
+  'Host:',
+  'host: localhost ',
+  'Origin: http://localhost:3000',
+  'Origin: http://\x7f.localhost',
+  'X-Request-ID: r\x80',
+  'X-Request-ID: ok-1',
+  'Last-Event-ID: 00000000-0000-0000-0000-000000000000',
+  'Last-Event-ID: \xff',
+  'Content-Type: application/json',
+  'Content-Type: text/plain',
+  'Content-Length: 0',
+  'Content-Length: 5',
+  'Content-Length: -1',
+  'Content-Length: 5, 5',
+  'Content-Length: +5',
+  'Content-Length: 0x5',
+  'Content-Length: 99999999999999999999',
+  'Content-Length : 5',
+  'Transfer-Encoding: chunked',
+  'Transfer-Encoding: gzip, chunked',
+  'Transfer-Encoding: identity',
+  'Expect: 100-continue',
+  'Connection: close',
+  'Connection: Upgrade',
+  'Upgrade: h2c',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ' folded: line',
+  ': empty',
+  'no colon',
+  'X-Forwarded-For: 1.2.3.4',
+  'Access-Control-Request-Method: PUT',
+  'TE: trailers',
+  'A'.repeat(300),
 ];
-const targets = ['/', '/docs/', '/healthz', '/readyz', '*', 'http://localhost/healthz', 'localhost:80', '//', '/%00', '/..%2f', '/api/v1/executions', `/api/v1/executions/${executionId}`, '/api/v1/executions/x', events, `${events}?execution_id=${executionId}&timeout=1`, `${events}?execution_id=nobody`, `${events}?timeout=x`, `${events}/`, '/assets/home.js', '/assets/../x', '/\xe9', '/ '];
+const targets = [
+  '/',
+  '/docs/',
+  '/healthz',
+  '/readyz',
+  '*',
+  'http://localhost/healthz',
+  'localhost:80',
+  '//',
+  '/%00',
+  '/..%2f',
+  '/api/v1/executions',
+  `/api/v1/executions/${executionId}`,
+  '/api/v1/executions/x',
+  events,
+  `${events}?execution_id=${executionId}&timeout=1`,
+  `${events}?execution_id=nobody`,
+  `${events}?timeout=x`,
+  `${events}/`,
+  '/assets/home.js',
+  '/assets/../x',
+  '/\xe9',
+  '/ ',
+];
 const methods = ['GET', 'POST', 'PUT', 'HEAD', 'OPTIONS', 'DELETE', 'CONNECT', 'TRACE', 'PRI', 'get', '', 'G\0T'];
 const words = [
-  ...wordsOf('\r\n', '\n', '\r', '\r\n\r\n', '\0', ' ', '\t', ':', 'HTTP/1.0', 'HTTP/1.1', 'HTTP/2.0', 'HTTP/1.1\r\n', 'GET ', '0\r\n\r\n', 'ffffffffffffffff\r\n', '-1\r\n', '5;x=y\r\nhello\r\n', '1e\r\n', '%', '\ud83d\ude00'),
+  ...wordsOf(
+    '\r\n',
+    '\n',
+    '\r',
+    '\r\n\r\n',
+    '\0',
+    ' ',
+    '\t',
+    ':',
+    'HTTP/1.0',
+    'HTTP/1.1',
+    'HTTP/2.0',
+    'HTTP/1.1\r\n',
+    'GET ',
+    '0\r\n\r\n',
+    'ffffffffffffffff\r\n',
+    '-1\r\n',
+    '5;x=y\r\nhello\r\n',
+    '1e\r\n',
+    '%',
+    '\ud83d\ude00',
+  ),
   ...lines.map((line) => Buffer.from(`${line}\r\n`, 'latin1')),
   Buffer.from([0x16, 3, 1, 0, 0xa5, 1, 0, 0, 0xa1]),
 ];
 
-const publishHead = (bytes: number): string => `POST ${events} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
-const changeHead = (bytes: number): string => `PUT /api/v1/executions/${executionId} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
+const publishHead = (bytes: number): string =>
+  `POST ${events} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
+const changeHead = (bytes: number): string =>
+  `PUT /api/v1/executions/${executionId} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
 
 function headOf(random: Random): string {
   const chosen = Array.from({ length: random.below(4) }, () => `${random.pick(lines)}\r\n`).join('');
@@ -40,7 +118,11 @@ function headOf(random: Random): string {
 }
 
 function chunked(random: Random, body: Buffer): Buffer {
-  const pieces: Buffer[] = [Buffer.from(`POST ${events} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`)];
+  const pieces: Buffer[] = [
+    Buffer.from(
+      `POST ${events} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    ),
+  ];
   for (let at = 0; at < body.length; ) {
     const size = Math.min(body.length - at, 1 + random.below(100));
     pieces.push(Buffer.from(`${size.toString(16)}\r\n`), body.subarray(at, at + size), Buffer.from('\r\n'));
@@ -61,7 +143,11 @@ function requestOf(random: Random): Buffer {
     case 3:
       return mutate(random, Buffer.concat([Buffer.from(publishHead(body.length)), body.subarray(0, 5_000)]), words);
     case 4:
-      return random.oneIn(40) ? Buffer.from(`GET /${'x'.repeat(random.below(70_000))} HTTP/1.1\r\nHost: localhost\r\nA: ${'b'.repeat(random.below(70_000))}\r\n\r\n`) : Buffer.from(headOf(random), 'latin1');
+      return random.oneIn(40)
+        ? Buffer.from(
+            `GET /${'x'.repeat(random.below(70_000))} HTTP/1.1\r\nHost: localhost\r\nA: ${'b'.repeat(random.below(70_000))}\r\n\r\n`,
+          )
+        : Buffer.from(headOf(random), 'latin1');
     case 5:
       return Buffer.concat(Array.from({ length: 2 + random.below(3) }, () => Buffer.from(headOf(random), 'latin1')));
     default:
@@ -79,6 +165,8 @@ function cutsOf(random: Random, length: number): number[] {
 /** No byte for so long: the answer is there, or, when there is none yet, none will come (the request was not finished). */
 const answeredQuietMs = 6;
 const silentQuietMs = 120;
+/** A whole write is owed an answer, however busy the machine is. */
+const owedMs = 30_000;
 
 /** Sends the pieces, takes what comes until it is done or silence, leaves. */
 function converse(port: number, { bytes, cuts }: FuzzCase): Promise<{ text: string; closed: boolean }> {
@@ -87,10 +175,14 @@ function converse(port: number, { bytes, cuts }: FuzzCase): Promise<{ text: stri
     socket.setNoDelay(true);
     let text = '';
     let left = false;
-    const quiet = setTimeout(() => {
-      left = true;
-      socket.destroy();
-    }, silentQuietMs);
+    const owed = plainBody(bytes, publishHead) ?? plainBody(bytes, changeHead);
+    const quiet = setTimeout(
+      () => {
+        left = true;
+        socket.destroy();
+      },
+      owed === null ? silentQuietMs : owedMs,
+    );
     const places = [...cuts, bytes.length];
     const sendFrom = (start: number, next: number): void => {
       const end = places[next];
@@ -166,7 +258,10 @@ class Ledger {
     const newest = responseDeserialize(answer).newest_sequence;
     const grown = this.#newest === -1 ? 0 : newest - this.#newest;
     demand(grown >= this.#fresh, `${this.#fresh} events acknowledged, ${grown} appended`);
-    demand(grown <= this.#fresh + this.#possible, `${grown} records appended, ${this.#fresh} acknowledged and ${this.#possible} possible`);
+    demand(
+      grown <= this.#fresh + this.#possible,
+      `${grown} records appended, ${this.#fresh} acknowledged and ${this.#possible} possible`,
+    );
     this.#newest = newest;
     this.#fresh = 0;
     this.#possible = 0;
@@ -201,8 +296,12 @@ function checkWrite({ bytes }: FuzzCase, answers: readonly RawAnswer[]): void {
     demand(answer.status === 413, `a body of ${length} bytes was answered ${answer.status}`);
     return;
   }
-  const statuses: readonly number[] = published === null ? changeStatuses[readChange(changed ?? bytes)] : publishStatuses[readPublish(published).reading];
-  demand(statuses.includes(answer.status), `answered ${answer.status} instead of ${statuses.join(' or ')}: ${answer.body.slice(0, 400)}`);
+  const statuses: readonly number[] =
+    published === null ? changeStatuses[readChange(changed ?? bytes)] : publishStatuses[readPublish(published).reading];
+  demand(
+    statuses.includes(answer.status),
+    `answered ${answer.status} instead of ${statuses.join(' or ')}: ${answer.body.slice(0, 400)}`,
+  );
 }
 
 export const httpTarget: FuzzTarget = {
