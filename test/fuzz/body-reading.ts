@@ -19,20 +19,22 @@ function segments(value: unknown, most: number, segmentsMost: number): boolean {
 
 const instant = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
 
-/** RFC 3339 with a day that exists; a leap second is no time of a computer's. Years that an offset would push out are refused. */
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function daysOf(year: number, month: number): number {
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  return (monthDays[month - 1] ?? 0) + (leap && month === 2 ? 1 : 0);
+}
+
+/** RFC 3339 with a day that exists; a leap second is no time of a computer's. */
 function time(value: unknown): boolean {
   const parts = typeof value === 'string' ? instant.exec(value) : null;
   if (parts === null) return false;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offsetHour = 0, offsetMinute = 0] = parts
-    .slice(1)
-    .map((part) => Number(part || 0));
-  const days =
-    [31, (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][
-      month - 1
-    ] ?? 0;
-  const real =
-    day >= 1 && day <= days && hour < 24 && minute < 60 && second < 60 && offsetHour < 24 && offsetMinute < 60;
-  return real && !((year === 0 && month === 1 && day === 1) || (year === 9999 && month === 12 && day === 31));
+  const [year = 0, month = 0, day = 0, ...clock] = parts.slice(1).map((part: string | undefined) => Number(part ?? 0));
+  // An offset could carry the first and the last day out of the years that have four digits.
+  const atTheEdge = (year === 0 && month === 1 && day === 1) || (year === 9999 && month === 12 && day === 31);
+  const bounds = [24, 60, 60, 24, 60];
+  return !atTheEdge && day >= 1 && day <= daysOf(year, month) && clock.every((part, at) => part < (bounds[at] ?? 0));
 }
 
 function metadata(value: unknown): boolean {
@@ -42,36 +44,32 @@ function metadata(value: unknown): boolean {
   );
 }
 
-const eventKeys = new Set([
-  'execution_id',
-  'stage',
-  'path',
-  'size',
-  'content_type',
-  'checksum',
-  'uri',
-  'time',
-  'metadata',
-  'source_id',
-]);
+const required: Readonly<Record<string, (given: unknown) => boolean>> = {
+  execution_id: (id) => typeof id === 'string' && uuid.test(id),
+  stage: (stage) => segments(stage, 512, 32),
+  path: (path) => segments(path, 1024, 64),
+};
+const optional: Readonly<Record<string, (given: unknown) => boolean>> = {
+  size: (size) => Number.isSafeInteger(size) && Number(size) >= 0,
+  content_type: (text) => name(text, 512),
+  checksum: (text) => name(text, 512),
+  uri: (text) => name(text, 4096),
+  source_id: (text) => name(text, 256),
+  time,
+  metadata,
+};
+
+/** The own value: what stands on a prototype was not sent. */
+function own(value: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
 
 function event(value: unknown): Reading {
-  if (!isObject(value) || Object.keys(value).some((key) => !eventKeys.has(key))) return 'refused';
-  const has = (key: string): unknown => (Object.hasOwn(value, key) ? value[key] : undefined);
-  const optional = (key: string, holds: (given: unknown) => boolean): boolean => absent(has(key)) || holds(has(key));
-  const holds =
-    typeof has('execution_id') === 'string' &&
-    uuid.test(String(has('execution_id'))) &&
-    segments(has('stage'), 512, 32) &&
-    segments(has('path'), 1024, 64) &&
-    optional('size', (size) => Number.isSafeInteger(size) && Number(size) >= 0) &&
-    optional('content_type', (text) => name(text, 512)) &&
-    optional('checksum', (text) => name(text, 512)) &&
-    optional('uri', (text) => name(text, 4096)) &&
-    optional('source_id', (text) => name(text, 256)) &&
-    optional('time', time) &&
-    optional('metadata', metadata);
-  if (!holds) return 'refused';
+  if (!isObject(value)) return 'refused';
+  const known = Object.keys(value).every((key) => Object.hasOwn(required, key) || Object.hasOwn(optional, key));
+  const whole = Object.entries(required).every(([key, holds]) => holds(own(value, key)));
+  const sound = Object.entries(optional).every(([key, holds]) => absent(own(value, key)) || holds(own(value, key)));
+  if (!known || !whole || !sound) return 'refused';
   const json = JSON.stringify({ ...value, source_id: undefined }).replace(/[\u0085\u2028\u2029]/g, '\\u0000');
   // Id, type, time and extension are not in the body.
   return bytesOf(json) < 60_000 ? 'accepted' : 'maybe';
@@ -106,18 +104,22 @@ export function readPublish(bytes: Uint8Array): { readonly reading: Reading; rea
 const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled'];
 const changeKeys = new Set(['status', 'tags', 'reason']);
 
+const isStatus = (status: unknown): boolean => absent(status) || statuses.includes(status as string);
+const isReason = (reason: unknown): boolean =>
+  absent(reason) || (typeof reason === 'string' && bytesOf(reason) <= 1024 && reason.isWellFormed());
+
+function areTags(tags: unknown): boolean {
+  if (absent(tags)) return true;
+  if (!Array.isArray(tags) || new Set(tags).size > 100) return false;
+  return tags.every((tag) => name(tag, 128) && !uuid.test(String(tag)));
+}
+
 export function readChange(bytes: Uint8Array): Reading {
   const value = jsonOf(bytes)?.value;
   if (!isObject(value) || Object.keys(value).some((key) => !changeKeys.has(key))) return 'refused';
-  const status = Object.hasOwn(value, 'status') ? value['status'] : undefined;
-  const tags = Object.hasOwn(value, 'tags') ? value['tags'] : undefined;
-  const reason = Object.hasOwn(value, 'reason') ? value['reason'] : undefined;
-  if (!absent(status) && !statuses.includes(status as string)) return 'refused';
-  if (!absent(reason) && !(typeof reason === 'string' && bytesOf(reason) <= 1024 && reason.isWellFormed()))
-    return 'refused';
-  if (!absent(tags)) {
-    if (!Array.isArray(tags) || new Set(tags).size > 100) return 'refused';
-    if (!tags.every((tag) => name(tag, 128) && !uuid.test(String(tag)))) return 'refused';
-  }
-  return absent(status) && (absent(tags) || (tags as unknown[]).length === 0) ? 'refused' : 'accepted';
+  const status = own(value, 'status');
+  const tags = own(value, 'tags');
+  if (!isStatus(status) || !areTags(tags) || !isReason(own(value, 'reason'))) return 'refused';
+  const changesNothing = absent(status) && (absent(tags) || (tags as unknown[]).length === 0);
+  return changesNothing ? 'refused' : 'accepted';
 }

@@ -43,12 +43,8 @@ export function readAnswers(text: string, headAsked: boolean): RawAnswers {
       answers.push({ ...answer, body: text.slice(at) });
       return { answers, partial: false, streaming: true };
     }
-    demand(!answer.headers.has('transfer-encoding'), `a chunked answer ${answer.status} that is no stream`);
     const length = answer.headers.get('content-length');
-    demand(length === undefined || /^\d+$/.test(length), `the content-length ${length ?? ''}`);
-    // The answer to a HEAD is our 405 without its JSON; among several requests only what follows tells.
-    const bodiless = headAsked && answer.status === 405 && text[at] !== '{';
-    const bytes = bodiless ? 0 : Number(length ?? 0);
+    const bytes = bodyBytes(answer, headAsked && text[at] !== '{');
     if (at + bytes > text.length) return { answers, partial: true, streaming: false };
     answers.push({ ...answer, body: text.slice(at, at + bytes) });
     at += bytes;
@@ -56,6 +52,14 @@ export function readAnswers(text: string, headAsked: boolean): RawAnswers {
     if (length === undefined && isBare(answer)) return { answers, partial: false, streaming: false };
   }
   return { answers, partial: false, streaming: false };
+}
+
+/** The answer to a HEAD is our 405 without its JSON; among several requests only what follows tells. */
+function bodyBytes({ status, headers }: RawAnswer, bodiless: boolean): number {
+  demand(!headers.has('transfer-encoding'), `a chunked answer ${status} that is no stream`);
+  const length = headers.get('content-length') ?? '0';
+  demand(/^\d+$/.test(length), `the content-length ${length}`);
+  return bodiless && status === 405 ? 0 : Number(length);
 }
 
 function readHead(head: string): RawAnswer {

@@ -83,9 +83,11 @@ async function runTarget(
 const warmUpPart = 0.25;
 const warmUpSeed = 0x5eed;
 
-interface Leak {
+interface ProgramOutcome {
   readonly before: Footprint;
   readonly after: Footprint;
+  /** Clients that withhold the end of their head, and of their body. */
+  readonly loris: readonly [head: LorisResult, body: LorisResult];
 }
 
 /** The targets that need the program, with its footprint before and after. */
@@ -93,7 +95,7 @@ async function runAgainstProgram(
   targets: readonly FuzzTarget[],
   options: Options,
   results: CampaignResult[],
-): Promise<{ leak: Leak; loris: LorisResult[] } | null> {
+): Promise<ProgramOutcome | null> {
   const owner = looseOwner();
   try {
     const system = await startSystem(owner);
@@ -117,7 +119,7 @@ async function runAgainstProgram(
     const loris = await Promise.all([slowLoris(port, 'head', slow), slowLoris(port, 'body', slow)]);
     const after = await settledFootprint(pid);
     say(`after:  ${footprintText(after)}`);
-    return { leak: { before, after }, loris };
+    return { before, after, loris };
   } finally {
     await owner.finish();
   }
@@ -143,6 +145,15 @@ function lorisText(what: string, { sockets, cut, firstCutMs, lastCutMs }: LorisR
   return `slow ${what}: ${cut} of ${sockets} connections cut, ${(firstCutMs / 1000).toFixed(1)} to ${(lastCutMs / 1000).toFixed(1)} s after they opened`;
 }
 
+function programFaults({ before, after, loris }: ProgramOutcome): string[] {
+  const [head, body] = loris;
+  say(lorisText('head', head));
+  say(lorisText('body', body));
+  const faults = loris.some(({ sockets, cut }) => cut < sockets) ? ['a slow connection was never cut'] : [];
+  const grown = leakOf(before, after);
+  return grown === null ? faults : [...faults, grown];
+}
+
 async function main(): Promise<number> {
   const options = optionsOf(process.argv.slice(2));
   say(`seed ${options.seed}`);
@@ -155,13 +166,7 @@ async function main(): Promise<number> {
   else if (external.length > 0) {
     const outcome = await runAgainstProgram(external, options, results);
     if (outcome !== null) {
-      const { leak, loris } = outcome;
-      const [head, body] = loris;
-      if (head !== undefined) say(lorisText('head', head));
-      if (body !== undefined) say(lorisText('body', body));
-      if (loris.some(({ sockets, cut }) => cut < sockets)) faults.push('a slow connection was never cut');
-      const grown = leakOf(leak.before, leak.after);
-      if (grown !== null) faults.push(grown);
+      faults.push(...programFaults(outcome));
     }
   }
   for (const target of options.targets.filter(({ needsSystem }) => !needsSystem)) {

@@ -250,7 +250,7 @@ class BusProbe {
 
 export const grpcTarget: FuzzTarget = {
   name: 'grpc',
-  share: 55,
+  share: 20,
   needsSystem: true,
   async open(system: System | null): Promise<Fuzzer> {
     if (system === null) throw new FuzzFailure('this target needs the running program');

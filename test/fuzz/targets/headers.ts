@@ -227,7 +227,7 @@ function check(head: RequestHead, policy: Policy): string {
 
 export const headersTarget: FuzzTarget = {
   name: 'headers',
-  share: 150,
+  share: 200,
   needsSystem: false,
   open(): Fuzzer {
     return {

@@ -306,7 +306,7 @@ function checkWrite({ bytes }: FuzzCase, answers: readonly RawAnswer[]): void {
 
 export const httpTarget: FuzzTarget = {
   name: 'http',
-  share: 55,
+  share: 20,
   needsSystem: true,
   async open(system: System | null): Promise<Fuzzer> {
     if (system === null) throw new FuzzFailure('this target needs the running program');

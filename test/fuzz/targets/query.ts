@@ -199,7 +199,7 @@ function check(query: string): string {
 
 export const queryTarget: FuzzTarget = {
   name: 'query',
-  share: 250,
+  share: 290,
   needsSystem: false,
   open(): Fuzzer {
     return {

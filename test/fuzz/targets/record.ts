@@ -161,7 +161,7 @@ function checkWritten(bytes: Buffer, written: readonly Written[]): void {
 
 export const recordTarget: FuzzTarget = {
   name: 'record',
-  share: 250,
+  share: 230,
   needsSystem: false,
   open(): Fuzzer {
     return {
