@@ -68,7 +68,7 @@ export function textFault(text: string, bytesMax: number): string | null {
   return hasControl(text) ? 'must not contain control characters' : null;
 }
 
-const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /** RFC 3339 text to `YYYY-MM-DDTHH:mm:ss.sssZ`, or null. Years 0000 to 9999; a day that does not exist is refused. */
 export function normalizeTime(text: string): string | null {

@@ -150,9 +150,13 @@ class Rim {
         this.#reply(exchange, route, errorAnswer(words, exchange.context));
         return;
       }
-      const parsed = parse(outcome.bytes);
-      if (parsed.kind === 'invalid') this.#reply(exchange, route, validationAnswer(parsed.faults));
-      else void this.#call(route, parsed.call, exchange);
+      try {
+        const parsed = parse(outcome.bytes);
+        if (parsed.kind === 'invalid') this.#reply(exchange, route, validationAnswer(parsed.faults));
+        else void this.#call(route, parsed.call, exchange);
+      } catch (error) {
+        this.#fail(exchange, route, error);
+      }
     });
   }
 

@@ -98,7 +98,9 @@ export class RingReader implements WindowReader {
     return this.#recheck(controlAt.firstCheckpoint) <= least ? found : disturbed;
   }
 
+  /** At most one lap: a start that lies further back, or is no offset at all, can only be a torn one. */
   #walk(start: number, after: Sequence, until: number): number {
+    if (!(start >= 0 && until - start <= this.#ring.length)) return disturbed;
     let offset = start;
     while (offset < until) {
       const place = offset % this.#ring.length;

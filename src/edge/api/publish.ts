@@ -74,6 +74,11 @@ function parseEvent(item: unknown, loc: Loc, faults: ValidationFault[]): Storage
     faults.push(...faultsOf(shape.error.issues, item, loc));
     return null;
   }
+  const unseen = prototypeFault(item as Record<string, unknown>, loc);
+  if (unseen !== null) {
+    faults.push(unseen);
+    return null;
+  }
   const event = settled(shape.data, item as Record<string, unknown>);
   const found = eventFaults(event);
   for (const fault of found)
@@ -83,6 +88,16 @@ function parseEvent(item: unknown, loc: Loc, faults: ValidationFault[]): Storage
   if (tooLarge === null) return normalized(event);
   faults.push(valueFault(loc, tooLarge, null));
   return null;
+}
+
+/** zod looks at every value of metadata but one: it drops a key named `__proto__`, which is a text like any other. */
+function prototypeFault(item: Record<string, unknown>, loc: Loc): ValidationFault | null {
+  const { metadata } = item;
+  if (!isRecord(metadata) || !Object.hasOwn(metadata, '__proto__')) return null;
+  const value = metadata['__proto__'];
+  if (typeof value === 'string') return null;
+  const place = [...loc, 'metadata', '__proto__'];
+  return { type: 'string_type', loc: place, msg: 'Input should be a valid string', input: boundedInput(value) };
 }
 
 /** Absent keys absent. Metadata is taken as it came: zod drops a key named `__proto__`. */

@@ -17,7 +17,8 @@ export function accessRules(settings: EdgeSettings): AccessRules {
   };
 }
 
-const hostForm = /^(\[[0-9a-f:.]+\]|[^:[\]\s/@]+)(?::\d{1,5})?$/i;
+/** A reg-name of RFC 3986 or an address: it is given back in the `Location` of a redirect, so no other byte may be in it. */
+const hostForm = /^(\[[0-9a-f:.]+\]|[a-z0-9._~!$&'()*+,;=%-]+)(?::\d{1,5})?$/i;
 
 /** The host of a `Host` header or an origin, lower case, without port and final dot; null when malformed. */
 function hostName(host: string): string | null {
@@ -44,9 +45,12 @@ export function hostAllowed(host: string, rules: AccessRules): boolean {
   return isLoopbackName(name) || rules.hosts.has(name) || rules.hosts.has('*');
 }
 
+/** An origin that may read is given back in a header: whatever is configured, it is visible ASCII (RFC 6454 section 6.2). */
+const visibleAscii = /^[\x21-\x7e]+$/;
 const originForm = /^https?:\/\/([^/?#]+)$/i;
 
 function originMayRead(origin: string, rules: AccessRules): boolean {
+  if (!visibleAscii.test(origin)) return false;
   const lower = origin.toLowerCase();
   if (rules.origins.has(lower) || rules.origins.has('*')) return true;
   const name = hostName(originForm.exec(lower)?.[1] ?? '');

@@ -22,6 +22,7 @@ import { statusOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
 import type { BusService, MessageSink } from './bus-service.ts';
 import { handlePublishStream } from './publish-stream.ts';
+import { messageOf, type Received, receiver } from './received.ts';
 
 export interface BusServer {
   readonly port: number;
@@ -38,28 +39,22 @@ export interface BusServerOptions {
   readonly onInternalError: (error: unknown) => void;
 }
 
-/** A publish with its encoded size. */
-export interface SizedPublish {
-  readonly message: PublishRequestMessage;
-  readonly bytes: number;
-}
-
 type Stopping = Set<(error: Partial<ServerErrorResponse>) => void>;
 
-/** Publish requests keep their size; batches leave as the bytes that they are. */
-const sizedPublish = (bytes: Buffer): SizedPublish => ({
-  message: busMethods.publish.requestDeserialize(bytes),
-  bytes: bytes.length,
-});
+/** Batches leave as the bytes that they are. */
 const asBytes = (batch: Buffer): Buffer => batch;
 
 const definition = {
-  Publish: { ...busMethods.publish, requestDeserialize: sizedPublish },
-  PublishStream: { ...busMethods.publishStream, requestDeserialize: sizedPublish },
-  Subscribe: { ...busMethods.subscribe, responseSerialize: asBytes },
-  Read: { ...busMethods.read, responseSerialize: asBytes },
-  Executions: busMethods.executions,
-  Describe: busMethods.describe,
+  Publish: { ...busMethods.publish, requestDeserialize: receiver(busMethods.publish) },
+  PublishStream: { ...busMethods.publishStream, requestDeserialize: receiver(busMethods.publishStream) },
+  Subscribe: {
+    ...busMethods.subscribe,
+    requestDeserialize: receiver(busMethods.subscribe),
+    responseSerialize: asBytes,
+  },
+  Read: { ...busMethods.read, requestDeserialize: receiver(busMethods.read), responseSerialize: asBytes },
+  Executions: { ...busMethods.executions, requestDeserialize: receiver(busMethods.executions) },
+  Describe: { ...busMethods.describe, requestDeserialize: receiver(busMethods.describe) },
 };
 
 /** Serves the bus with health and reflection. Throws StartError when the address cannot be had. */
@@ -127,9 +122,11 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
     return status;
   };
   const unary =
-    <Request, Response>(answer: (request: Request) => Promise<Response>): handleUnaryCall<Request, Response> =>
+    <Request, Response>(
+      answer: (request: Request, bytes: number) => Promise<Response>,
+    ): handleUnaryCall<Received<Request>, Response> =>
     (call, callback) => {
-      answer(call.request).then(
+      answerTo(call.request, answer).then(
         (response) => {
           callback(null, response);
         },
@@ -141,10 +138,10 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
   const streaming =
     <Request, Message>(
       run: (request: Request, sink: MessageSink<Message>) => Promise<void>,
-    ): handleServerStreamingCall<Request, Message> =>
+    ): handleServerStreamingCall<Received<Request>, Message> =>
     (call) => {
       const { sink, end } = sinkOf(call, stopping);
-      run(call.request, sink).then(
+      answerTo(call.request, (request) => run(request, sink)).then(
         () => {
           end(null);
         },
@@ -153,17 +150,26 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
         },
       );
     };
-  const publishStream: handleBidiStreamingCall<SizedPublish, PublishResponseMessage> = (call) => {
-    handlePublishStream(call, (request) => service.publish(request.message, request.bytes), fail, stopping);
+  const publishStream: handleBidiStreamingCall<Received<PublishRequestMessage>, PublishResponseMessage> = (call) => {
+    handlePublishStream(call, (request) => answerTo(request, service.publish.bind(service)), fail, stopping);
   };
   return {
-    Publish: unary((request: SizedPublish) => service.publish(request.message, request.bytes)),
+    Publish: unary(service.publish.bind(service)),
     PublishStream: publishStream,
     Subscribe: streaming(service.subscribe.bind(service)),
     Read: streaming(service.read.bind(service)),
     Executions: streaming(service.executions.bind(service)),
     Describe: unary(service.describe.bind(service)),
   };
+}
+
+/** Rejects with InvalidInputError when the request is no message. */
+async function answerTo<Request, Response>(
+  received: Received<Request>,
+  answer: (request: Request, bytes: number) => Promise<Response>,
+): Promise<Response> {
+  const { message, bytes } = messageOf(received);
+  return await answer(message, bytes);
 }
 
 /**
