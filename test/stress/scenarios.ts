@@ -1,0 +1,5 @@
+import type { Scenario } from './scenario.ts';
+import { crash } from './scenarios/crash.ts';
+
+/** Every scenario, in the order in which they run: a topic a file. */
+export const scenarios: readonly Scenario[] = [...crash];
