@@ -16,6 +16,8 @@ export interface Expectation {
   readonly gaps?: number;
   /** It was to have everything up to this id; by default to the end of the journal, or to its `done`. */
   readonly until?: string;
+  /** The journal of the time before its last gap, when another took its place; what it had of that is compared as far as it went. */
+  readonly before?: Journal;
 }
 
 /** The position at which a client begins: of its first `ready` or `gap` with one; `undefined` when it never had one. */
@@ -39,14 +41,13 @@ function stretchesOf(watcher: Watcher): Stretch[] {
 
 /**
  * The client has exactly the journal's matching events, once and in order; after a gap, from the position that the gap named. What came
- * before a gap is compared with the journal as far as it went (`before`: the journal of that time, when another took its place).
+ * before a gap is compared as far as it went.
  */
 export function expectDelivered(
   context: StressContext,
   watcher: Watcher,
   journal: Journal,
   expectation: Expectation = {},
-  before: Journal = journal,
 ): void {
   const { plan, faults, gaps } = watcher;
   const say = (what: string): string =>
@@ -57,7 +58,7 @@ export function expectDelivered(
   const stretches = stretchesOf(watcher);
   for (const [index, { after, ids }] of stretches.entries()) {
     const isLast = index === stretches.length - 1;
-    const truth = isLast ? journal : before;
+    const truth = isLast ? journal : (expectation.before ?? journal);
     const until = isLast ? endOf(watcher, expectation) : (ids.at(-1) ?? after);
     const difference = firstDifference(truth.owed(plan.watch, after, until), ids, truth);
     hold(difference === null, () => say(`behind ${after ?? 'the beginning'}: ${difference ?? ''}`));

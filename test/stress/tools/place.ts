@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { portToComeBackTo } from '../../support/free-port.ts';
 import { type System, startProgram, temporaryDirectory } from '../../support/system.ts';
 import { hold, type StressContext } from '../scenario.ts';
@@ -51,6 +52,22 @@ export class Place {
     await this.system.stop(signal);
   }
 
+  /** Starts it and kills it so soon after, ready or not. */
+  async startAndKill(afterMs: number): Promise<void> {
+    let end: () => unknown = () => undefined;
+    const owner = {
+      teardown: (finish: () => unknown) => {
+        end = finish;
+      },
+    };
+    const starting = startProgram(owner, this.#words).catch(() => undefined);
+    this.#context.teardown(() => end());
+    await sleep(afterMs);
+    await end();
+    await starting;
+    this.kills += 1;
+  }
+
   async restart(): Promise<System> {
     await this.kill();
     return this.start();
@@ -86,7 +103,7 @@ export async function upPlace(context: StressContext, settings: PlaceSettings = 
     'up',
     `--port=${await portToComeBackTo()}`,
     `--bus-port=${await portToComeBackTo()}`,
-    `--ops-port=${await portToComeBackTo()}`,
+    '--ops-port=0',
     `--data-dir=${directory}`,
     ...routerWords,
     ...(settings.more ?? []),
@@ -115,7 +132,7 @@ export async function routerPlace(context: StressContext, bus: string, more: rea
     'router',
     `--bus=${bus}`,
     `--port=${await portToComeBackTo()}`,
-    `--ops-port=${await portToComeBackTo()}`,
+    '--ops-port=0',
     ...routerWords,
     ...more,
   ]);

@@ -41,14 +41,13 @@ export class Watcher {
   readonly faults: string[] = [];
   events = 0;
   connections = 0;
-  /** Comment lines, over all its streams. */
-  heartbeats = 0;
   lastId: string | null = null;
   /** It was told that no more can come. */
   finished = false;
   /** A stream is open now. */
   open = false;
   readonly #random: Random;
+  #heartbeats = 0;
   #lastEventId = '';
   #stopping = false;
   #current: SseClient | null = null;
@@ -100,6 +99,11 @@ export class Watcher {
     return this.until(({ seen }) => seen.some(({ kind }) => kind === 'ready'), 'ready');
   }
 
+  /** Comment lines, over all its streams. */
+  get heartbeats(): number {
+    return this.#heartbeats + (this.#current?.heartbeats ?? 0);
+  }
+
   get gaps(): readonly Extract<Seen, { kind: 'gap' }>[] {
     return this.seen.filter((one) => one.kind === 'gap');
   }
@@ -118,7 +122,6 @@ export class Watcher {
       this.#abort = new AbortController();
       await this.#connection(this.#abort.signal);
       this.open = false;
-      this.#current = null;
       if (!this.#asked()) await sleep(retryMsMin + this.#random.below(retryMsSpread));
     }
   }
@@ -149,7 +152,8 @@ export class Watcher {
     this.open = true;
     this.#current = client;
     await ended(client);
-    this.heartbeats += client.heartbeats;
+    this.#current = null;
+    this.#heartbeats += client.heartbeats;
     this.seen.push({ kind: 'cut' });
   }
 
