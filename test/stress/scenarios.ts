@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
+import { busAway } from './scenarios/bus-away.ts';
 import { crash } from './scenarios/crash.ts';
 
 /** Every scenario, in the order in which they run: a topic a file. */
-export const scenarios: readonly Scenario[] = [...crash];
+export const scenarios: readonly Scenario[] = [...crash, ...busAway];

@@ -76,9 +76,12 @@ async function acknowledgementLost(context: StressContext, rounds: number): Prom
     while ((await describeBus(bus.grpc)).newest_sequence < before + count) await sleep(5);
     hold(publisher.acknowledged.length === known, 'the batch was acknowledged, although the answers are kept back');
     await bus.kill();
+    // With the answer, which the network still has.
+    proxy.cut();
     proxy.release();
     await bus.start();
     await publishing;
+    hold(publisher.retries === round + 1, 'it was acknowledged the first time, although the answer was cut off');
     const { newest_sequence: after } = await describeBus(bus.grpc);
     hold(after === before + count, `${count} events sent again are ${after - before} records in the journal`);
     context.checked('events durable and not acknowledged', count);

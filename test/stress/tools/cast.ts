@@ -21,14 +21,14 @@ export interface Cast {
 
 const tagCount = 3;
 
-/** New running executions; each has one of three tags. */
+/** New running executions; each has one of at most three tags. */
 export async function castOf(context: StressContext, system: System, count: number): Promise<Cast> {
   const random = context.fork();
-  const tags = Array.from({ length: tagCount }, (_, index) => `tag-${index}`);
+  const tags = Array.from({ length: Math.min(tagCount, count) }, (_, index) => `tag-${index}`);
   const executions: string[] = [];
   for (let index = 0; index < count; index += 1) {
     const execution = uuidFrom(random);
-    await mustPut(system, execution, { status: 'running', tags: [tags[index % tagCount] ?? ''] });
+    await mustPut(system, execution, { status: 'running', tags: [tags[index % tags.length] ?? ''] });
     executions.push(execution);
   }
   return { executions, tags };
