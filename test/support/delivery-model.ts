@@ -30,6 +30,11 @@ interface ModelExecution {
   terminal: Bracket | null;
 }
 
+/** A watch on these values without any filter, or with the parts given. */
+export function watchOf(values: readonly string[], parts: Partial<Watch> = {}): Watch {
+  return { values, stage: null, path: null, extension: null, ...parts };
+}
+
 /** The seed of a run: RIVULET_SEED repeats one. */
 export function seedOfRun(): number {
   const given = process.env['RIVULET_SEED'];
@@ -91,14 +96,7 @@ export class DeliveryModel {
 
   /** Ids of the events that match, behind `after` (null: all) and up to `until` (null: all), in journal order. */
   owed(watch: Watch, after: string | null, until: string | null): string[] {
-    const filter = parseFilter(watch.stage, watch.path, watch.extension);
-    const ids: string[] = [];
-    for (const event of this.events) {
-      if (after !== null && event.id <= after) continue;
-      if (until !== null && event.id > until) continue;
-      if (matches(watch, filter, event)) ids.push(event.id);
-    }
-    return ids.sort();
+    return owedOf(this.events, watch, after, until).sort();
   }
 
   /** Executions that were certainly watched at `position` and certainly not over there: with one of them, `done` was not owed. */
@@ -128,6 +126,23 @@ export class DeliveryModel {
   #wake(): void {
     for (const look of this.#waiters) look();
   }
+}
+
+/** Ids of the events that a watch is owed, behind `after` (null: all) and up to `until` (null: all), in the order of `events`. */
+export function owedOf(
+  events: readonly ModelEvent[],
+  watch: Watch,
+  after: string | null,
+  until: string | null,
+): string[] {
+  const filter = parseFilter(watch.stage, watch.path, watch.extension);
+  const ids: string[] = [];
+  for (const event of events) {
+    if (after !== null && event.id <= after) continue;
+    if (until !== null && event.id > until) continue;
+    if (matches(watch, filter, event)) ids.push(event.id);
+  }
+  return ids;
 }
 
 function matches(watch: Watch, filter: Filter, event: ModelEvent): boolean {

@@ -21,11 +21,14 @@ export class SseClient {
   /** The bytes as they came, decoded. */
   text = '';
   ended = false;
+  /** Comment lines: what a stream without events is kept open with. */
+  heartbeats = 0;
   readonly #request: ClientRequest;
   readonly #response: IncomingMessage;
   readonly #waiters = new Set<() => void>();
 
-  constructor(clientRequest: ClientRequest, response: IncomingMessage) {
+  /** `onFrame`: frames go there, and neither they nor their bytes are kept; for a client among thousands. */
+  constructor(clientRequest: ClientRequest, response: IncomingMessage, onFrame?: (frame: Received) => void) {
     this.#request = clientRequest;
     this.#response = response;
     this.status = response.statusCode ?? 0;
@@ -33,17 +36,19 @@ export class SseClient {
     const parser = createParser({
       onEvent: (message: EventSourceMessage) => {
         if (message.event === storageEvent) this.eventCount += 1;
-        this.received.push({
-          id: message.id,
-          event: message.event,
-          data: JSON.parse(message.data) as Record<string, unknown>,
-        });
+        const data = JSON.parse(message.data) as Record<string, unknown>;
+        const frame = { id: message.id, event: message.event, data };
+        if (onFrame === undefined) this.received.push(frame);
+        else onFrame(frame);
+      },
+      onComment: () => {
+        this.heartbeats += 1;
       },
     });
     const isStream = (this.headers['content-type'] ?? '').startsWith('text/event-stream');
     response.setEncoding('utf8');
     response.on('data', (chunk: string) => {
-      this.text += chunk;
+      if (onFrame === undefined || !isStream) this.text += chunk;
       if (isStream) parser.feed(chunk);
       this.#wake();
     });
@@ -154,6 +159,10 @@ class StreamEndedError extends Error {
 export interface SseOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** Given, frames go there as they come, and none is kept. */
+  readonly onFrame?: (frame: Received) => void;
+  /** Ends the request, answered or not. */
+  readonly signal?: AbortSignal;
 }
 
 /** Opens a stream; settles with the head of the response. */
@@ -163,8 +172,10 @@ export function openSse(base: string, options: SseOptions): Promise<SseClient> {
     for (const one of typeof value === 'string' ? [value] : value) url.searchParams.append(name, one);
   }
   return new Promise((resolve, reject) => {
-    const clientRequest = request(url, { headers: options.headers ?? {}, agent: false }, (response) => {
-      resolve(new SseClient(clientRequest, response));
+    const headers = options.headers ?? {};
+    const ending = options.signal === undefined ? {} : { signal: options.signal };
+    const clientRequest = request(url, { headers, agent: false, ...ending }, (response) => {
+      resolve(new SseClient(clientRequest, response, options.onFrame));
     });
     clientRequest.on('error', reject);
     clientRequest.end();

@@ -1,0 +1,7 @@
+import type { Scenario } from './scenario.ts';
+import { busAway } from './scenarios/bus-away.ts';
+import { crash } from './scenarios/crash.ts';
+import { twoRouterScenarios } from './scenarios/two-routers.ts';
+
+/** Every scenario, in the order in which they run: a topic a file. */
+export const scenarios: readonly Scenario[] = [...crash, ...busAway, ...twoRouterScenarios];
