@@ -50,6 +50,9 @@ export async function startBus(
     await engine.close();
     throw error;
   }
+  journal.onDamage((damage) => {
+    events.onWarning(damage.message);
+  });
   const stopSweeping = keepSwept(journal, events, clock);
   return {
     port: server.port,

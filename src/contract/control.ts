@@ -61,11 +61,14 @@ export interface HealthReport {
 }
 
 export interface ReadinessReport {
-  readonly status: 'ready' | 'filling' | 'bus-away' | 'draining';
+  /** `journal-damaged`: the bus answers, and cannot read on from where this router is. */
+  readonly status: 'ready' | 'filling' | 'bus-away' | 'journal-damaged' | 'draining';
   readonly upstream: 'connected' | 'connecting';
   readonly last_event_id: string | null;
   /** Records that the bus has and this router has not, as far as it knows. */
   readonly lag: number;
+  /** The first record that the bus found missing or unreadable, as long as it knows of one: somebody must repair the journal. */
+  readonly damaged_sequence?: number;
 }
 
 /** The door from the edge to the main thread. Resolves always, within its own time limits. */

@@ -59,7 +59,7 @@ export const busStopMs = 2_000;
 /** A Describe of the bus answers from memory and a few reads. */
 export const describeDeadlineMs = 5_000;
 
-/** Appends that wait for the commit before them, over all publishers; above it RESOURCE_EXHAUSTED. Their encoded bytes likewise. */
+/** Appends that wait for the commit before them, over all publishers; above it UNAVAILABLE. Their encoded bytes likewise. */
 export const appendsPendingMax = 8_192;
 export const appendBytesPendingMax = 134_217_728;
 /** One group commit: 4 MiB is about 10 ms of encoding, which is how long the bus's loop may be held. */
@@ -93,6 +93,8 @@ export const checkBytesMax = 268_435_456;
 export const checkMsMax = 60_000;
 /** One part of a repair is given up after this; 10 GiB are copied in a few minutes. */
 export const repairMsMax = 3_600_000;
+/** Damaged places of a journal that are remembered, so that each is said once; beyond them a repair is long overdue. */
+export const damagesRememberedMax = 1_000;
 /** Runs of the reader that `--repair` starts again behind a place that ended it. */
 export const repairRunsMax = 48;
 
@@ -134,6 +136,9 @@ export const historyReadsMax = 8;
 
 /** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */
 export const historyRetryMs = 250;
+
+/** One that stands before a damaged place of the journal: a repair takes an operator, not a second. */
+export const damagedRetryMs = 5_000;
 
 /** Waits before the router connects to the bus again: a restart takes a second or two, and nobody wants to wait longer than the cap after it. */
 export const upstreamBackoffMs = { base: 100, cap: 5_000 } as const;

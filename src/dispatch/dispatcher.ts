@@ -243,6 +243,9 @@ export class Dispatcher implements UpstreamSink {
       case 'read-history':
         this.#history.ask(mailbox, report);
         return;
+      case 'drop-history':
+        this.#history.drop(mailbox, report.ticket);
+        return;
       case 'call':
         this.#answer(mailbox, report);
         return;

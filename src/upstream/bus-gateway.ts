@@ -121,6 +121,7 @@ export function descriptionOf(response: DescribeResponseMessage): JournalDescrip
         : { sequence: toSequence(response.oldest_sequence), id: response.oldest_id as EventId },
     newest,
     retainedBytes: response.retained_bytes,
+    damagedSequence: response.damaged_sequence === 0 ? null : toSequence(response.damaged_sequence),
     placement: placementOf(response),
   };
 }

@@ -106,9 +106,11 @@ export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; so
 export class LmdbStore implements JournalStore {
   readonly #directory: string;
   readonly #tables: Tables;
+  readonly place: string;
 
   constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
     this.#directory = directory;
+    this.place = join(directory, journalFileName);
     this.#tables = openTables(directory, options);
   }
 
@@ -243,7 +245,7 @@ function appendErrorOf(cause: unknown, directory: string): AppendError {
     return new AppendError('journal-full', 'the disk of the journal is full', { cause });
   }
   if (/read-only|EROFS|EACCES|permission/i.test(message)) {
-    return new AppendError('journal-read-only', 'the journal cannot be written', { cause });
+    return new AppendError('journal-read-only', 'the disk of the journal is read-only', { cause });
   }
   return new AppendError('journal-failed', `the journal could not be written: ${message}`, { cause });
 }

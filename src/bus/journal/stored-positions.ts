@@ -45,7 +45,7 @@ export class StoredPositions {
     readonly settings: JournalSettings;
     readonly tag: JournalTag;
     readonly floor: number;
-  }): JournalDescription {
+  }): Omit<JournalDescription, 'damagedSequence'> {
     const { identity, state, settings, tag, floor } = of;
     const oldest = state.newestSequence > floor ? this.#store.head(floor + 1) : null;
     return {

@@ -43,6 +43,7 @@ async function describe(journal: EventJournal, request: DescribeRequestMessage):
     retained_bytes: description.retainedBytes,
     retention_max_age_ms: description.retentionAgeMs,
     retention_max_bytes: description.retentionBytes,
+    damaged_sequence: description.damagedSequence,
     ...(placement === null
       ? {}
       : {

@@ -85,6 +85,8 @@ function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): Err
       return { status: 409, code: 'EXECUTION_TERMINAL', detail };
     case 'exhausted':
       return { status: 507, code: 'STORAGE_EXHAUSTED', detail };
+    case 'damaged':
+      return { status: 500, code: 'JOURNAL_DAMAGED', detail };
     case 'unavailable':
       return { status: 503, code: 'BUS_UNAVAILABLE', detail, retryAfter: retryAfterCapacitySeconds };
     case 'deadline':

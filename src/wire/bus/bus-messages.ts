@@ -128,6 +128,7 @@ export interface DescribeResponseMessage {
   readonly retained_bytes: number;
   readonly retention_max_age_ms: number;
   readonly retention_max_bytes: number;
+  readonly damaged_sequence: number;
   readonly placement?: { readonly verdict: number; readonly sequence: number; readonly id: string } | null;
 }
 

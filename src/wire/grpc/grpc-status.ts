@@ -7,6 +7,7 @@ import {
   type BusFailure,
   type Fault,
   InvalidInputError,
+  JournalDamagedError,
 } from '../../core/failure.ts';
 import { formatFieldPath, parseFieldPath } from './field-path.ts';
 import { PositionError } from './position-error.ts';
@@ -26,7 +27,7 @@ const violationTextMax = 160;
 const appendCodes: Readonly<Record<AppendFailure, grpcCode>> = {
   'journal-closed': grpcCode.UNAVAILABLE,
   'journal-full': grpcCode.RESOURCE_EXHAUSTED,
-  'journal-read-only': grpcCode.UNAVAILABLE,
+  'journal-read-only': grpcCode.RESOURCE_EXHAUSTED,
   'journal-failed': grpcCode.UNAVAILABLE,
   'terminal-final': grpcCode.FAILED_PRECONDITION,
   'source-id-conflict': grpcCode.ALREADY_EXISTS,
@@ -61,6 +62,7 @@ export function statusOf(error: unknown): Pick<StatusObject, 'code' | 'details' 
       metadata.set(statusDetailsKey, encodeDetails(code, error.message, violationsOf(error.faults)));
     return { code, details: error.message, metadata };
   }
+  if (error instanceof JournalDamagedError) return { code: grpcCode.DATA_LOSS, details: error.message, metadata };
   if (error instanceof PositionError) {
     metadata.set(oldestSequenceKey, String(error.journal.oldestSequence));
     metadata.set(journalIdKey, error.journal.journalId);
@@ -128,6 +130,7 @@ const busCodes: Readonly<Partial<Record<number, BusFailure>>> = {
   [grpcCode.RESOURCE_EXHAUSTED]: 'exhausted',
   [grpcCode.OUT_OF_RANGE]: 'too-old',
   [grpcCode.ABORTED]: 'identity',
+  [grpcCode.DATA_LOSS]: 'damaged',
 };
 
 /** A failed call as the rest of the program knows it; the gRPC error is its cause. */
