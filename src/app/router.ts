@@ -77,6 +77,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     clock,
     connectionsMax: options.connections,
     connectionsPerAddressMax: options.connectionsPerAddress,
+    publishRate: options.publishRate,
     onFault: (what, error) => {
       if (!isOldDamage(error)) log.error({ error, what }, 'a fault was contained');
     },

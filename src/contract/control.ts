@@ -35,7 +35,14 @@ export type ControlAnswer =
   | { readonly kind: 'bad-cursor' }
   | { readonly kind: 'health'; readonly healthy: boolean; readonly report: HealthReport }
   | { readonly kind: 'readiness'; readonly ready: boolean; readonly report: ReadinessReport }
-  | { readonly kind: 'failed'; readonly code: BusFailure; readonly detail: string; readonly faults: readonly Fault[] }
+  | {
+      readonly kind: 'failed';
+      readonly code: BusFailure;
+      readonly detail: string;
+      readonly faults: readonly Fault[];
+      /** With `throttled`. */
+      readonly retryAfterMs?: number | null;
+    }
   | { readonly kind: 'overloaded'; readonly detail: string };
 
 /** An execution as the HTTP API shows it. Key order is the order in the JSON. */

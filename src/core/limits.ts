@@ -54,6 +54,13 @@ export const grpcMessageBytesMax = 4_194_304;
 export const grpcWindowBytes = 2_097_152;
 /** Publishes of one PublishStream between request and reply. */
 export const publishesInFlightMax = 64;
+/**
+ * Streams of one kind (Subscribe, Read, Executions, PublishStream) that the bus serves at a time. One that does not read holds about three
+ * batches: 256 x 3 MiB = 768 MiB at the very worst. A router has one Subscribe, one Executions and at most `historyReadsMax` Reads.
+ */
+export const busStreamsMax = 256;
+/** A refused stream may be opened again after this. */
+export const busStreamRetryMs = 1_000;
 /** The bus lets unary calls finish for this long when it stops. */
 export const busStopMs = 2_000;
 /** A Describe of the bus answers from memory and a few reads. */
@@ -203,6 +210,8 @@ export const idempotencyAgeMsMin = 1_000;
 export const idempotencyKeysMax = 100_000_000;
 /** Sockets of one process: Linux gives a process about a million descriptors at most (`fs.nr_open`). */
 export const connectionsMax = 1_000_000;
+/** Events a second that a rate may be set to: an order above what one journal takes. */
+export const publishRateMax = 10_000_000;
 /** Entries of one list option: each is compared with each request. */
 export const listEntriesMax = 256;
 

@@ -48,6 +48,8 @@ export interface PublishErrorMessage {
   readonly code: number;
   readonly message: string;
   readonly field_violations: readonly FieldViolationMessage[];
+  /** 0: nobody knows whether waiting helps. */
+  readonly retry_after_ms: number;
 }
 
 export interface PublishResponseMessage {

@@ -14,9 +14,10 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import type { EventEmitter } from 'node:events';
 import type { Clock } from '../../core/clock.ts';
-import { StartError } from '../../core/failure.ts';
-import { busStopMs, grpcMessageBytesMax } from '../../core/limits.ts';
+import { StartError, ThrottledError } from '../../core/failure.ts';
+import { busStopMs, busStreamRetryMs, busStreamsMax, grpcMessageBytesMax } from '../../core/limits.ts';
 import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
 import { statusOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
@@ -141,9 +142,14 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
   const streaming =
     <Request, Message>(
       run: (request: Request, sink: MessageSink<Message>) => Promise<void>,
+      places = new StreamPlaces(),
     ): handleServerStreamingCall<Request, Message> =>
     (call) => {
       const { sink, end } = sinkOf(call, stopping);
+      if (!places.enter(call)) {
+        end(fail(tooManyStreams()));
+        return;
+      }
       run(call.request, sink).then(
         () => {
           end(null);
@@ -153,7 +159,12 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
         },
       );
     };
+  const publishers = new StreamPlaces();
   const publishStream: handleBidiStreamingCall<SizedPublish, PublishResponseMessage> = (call) => {
+    if (!publishers.enter(call)) {
+      call.emit('error', fail(tooManyStreams()));
+      return;
+    }
     handlePublishStream(call, (request) => service.publish(request.message, request.bytes), fail, stopping);
   };
   return {
@@ -164,6 +175,24 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
     Executions: streaming(service.executions.bind(service)),
     Describe: unary(service.describe.bind(service)),
   };
+}
+
+const tooManyStreams = (): ThrottledError =>
+  new ThrottledError(`${busStreamsMax} streams of this kind are open at this bus`, busStreamRetryMs);
+
+/** Places for streams of one kind, each given back when its call is over, however that came about. */
+class StreamPlaces {
+  readonly #calls = new Set<EventEmitter>();
+
+  enter(call: EventEmitter): boolean {
+    if (this.#calls.size >= busStreamsMax) return false;
+    this.#calls.add(call);
+    const leave = (): void => {
+      this.#calls.delete(call);
+    };
+    for (const end of ['cancelled', 'close', 'finish', 'error']) call.once(end, leave);
+    return true;
+  }
 }
 
 /**
