@@ -73,6 +73,16 @@ export const appendBytesPendingMax = 134_217_728;
 export const commitBytesMax: number = 4_194_304;
 export const commitRecordsMax: number = 8_192;
 
+/**
+ * Addresses that the journal's file is mapped to at once; they cost nothing until pages are read. Beyond it LMDB maps anew, which it does
+ * not survive on a disk that has just become read-only (a crash, seen at its own first 128 KiB). 64 GiB fit any 64-bit address space.
+ */
+export const journalMapBytes: number = 68_719_476_736;
+/**
+ * Room that appends leave on the disk. Retention must be able to write when nothing else is: LMDB copies the pages that it changes. And
+ * LMDB itself should not meet the end of the disk: its words for that overrun a buffer of 100 bytes.
+ */
+export const diskReserveBytes = 16_777_216;
 /** Records that one step of retention takes away in one transaction: about 50 ms of LMDB's own thread. */
 export const trimRecordsMax = 10_000;
 /** Idempotency keys that one step forgets by age. */
