@@ -14,6 +14,8 @@ export interface RouterOptions {
   readonly connections: number;
   /** Open streams of one client address; 0 is no limit. */
   readonly connectionsPerAddress: number;
+  /** Events and changes a second over HTTP; 0 is no limit. */
+  readonly publishRate: number;
   readonly edge: EdgeSettings;
   readonly log: Log;
   /** For the threads, which make their own. */

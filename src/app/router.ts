@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts';
-import { StartError } from '../core/failure.ts';
+import { BusError, StartError } from '../core/failure.ts';
+import { damagesRememberedMax } from '../core/limits.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
@@ -59,6 +60,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
+  const isOldDamage = damageMemory();
   const dispatcher = new Dispatcher({
     shards: hosts,
     window,
@@ -75,8 +77,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     clock,
     connectionsMax: options.connections,
     connectionsPerAddressMax: options.connectionsPerAddress,
+    publishRate: options.publishRate,
     onFault: (what, error) => {
-      log.error({ error, what }, 'a fault was contained');
+      if (!isOldDamage(error)) log.error({ error, what }, 'a fault was contained');
     },
     onShardLost: (shard, cause) => {
       fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
@@ -98,7 +101,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       metrics.upstreamReconnected();
     },
     onTrouble: (what, error) => {
-      log.warn({ what, reason: error instanceof Error ? error.message : String(error) }, 'the bus is away');
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isDamage(error)) log.warn({ what, reason }, 'the bus is away');
+      else if (!isOldDamage(error)) log.error({ what, reason }, 'the bus cannot read its journal on');
     },
   });
   dispatcher.start();
@@ -133,6 +138,19 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       await closeHosts();
       acceptor.close();
     },
+  };
+}
+
+const isDamage = (error: unknown): error is BusError => error instanceof BusError && error.code === 'damaged';
+
+/** Answers true for a damage of the journal that was said already: it is met again with every try, and said once a place. */
+function damageMemory(): (error: unknown) => boolean {
+  const said = new Set<string>();
+  return (error) => {
+    if (!isDamage(error)) return false;
+    const isOld = said.has(error.message) || said.size >= damagesRememberedMax;
+    if (!isOld) said.add(error.message);
+    return isOld;
   };
 }
 

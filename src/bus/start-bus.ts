@@ -5,6 +5,7 @@ import { type BusServer, serveBus } from '../wire/bus/bus-server.ts';
 import { type JournalSettings, journalDefaults } from './journal/journal-settings.ts';
 import { openEngine } from './open-engine.ts';
 import { createBusService } from './service/bus-service.ts';
+import { publishGate } from './service/publish-gate.ts';
 
 /** Plain data: it crosses into the bus's thread. */
 export interface BusSettings extends Partial<JournalSettings> {
@@ -14,6 +15,8 @@ export interface BusSettings extends Partial<JournalSettings> {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** Entries a second, over all publishers; absent or 0: no limit. */
+  readonly publishRate?: number;
 }
 
 export interface BusEvents {
@@ -38,7 +41,7 @@ export async function startBus(
   const { journal } = engine;
   let server: BusServer;
   try {
-    server = await serveBus(createBusService(journal), {
+    server = await serveBus(createBusService(journal, publishGate(settings.publishRate ?? 0, clock)), {
       host: settings.host,
       port: settings.port,
       clock,
@@ -50,6 +53,9 @@ export async function startBus(
     await engine.close();
     throw error;
   }
+  journal.onDamage((damage) => {
+    events.onWarning(damage.message);
+  });
   const stopSweeping = keepSwept(journal, events, clock);
   return {
     port: server.port,

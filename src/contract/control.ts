@@ -35,7 +35,14 @@ export type ControlAnswer =
   | { readonly kind: 'bad-cursor' }
   | { readonly kind: 'health'; readonly healthy: boolean; readonly report: HealthReport }
   | { readonly kind: 'readiness'; readonly ready: boolean; readonly report: ReadinessReport }
-  | { readonly kind: 'failed'; readonly code: BusFailure; readonly detail: string; readonly faults: readonly Fault[] }
+  | {
+      readonly kind: 'failed';
+      readonly code: BusFailure;
+      readonly detail: string;
+      readonly faults: readonly Fault[];
+      /** With `throttled`. */
+      readonly retryAfterMs?: number | null;
+    }
   | { readonly kind: 'overloaded'; readonly detail: string };
 
 /** An execution as the HTTP API shows it. Key order is the order in the JSON. */
@@ -61,11 +68,14 @@ export interface HealthReport {
 }
 
 export interface ReadinessReport {
-  readonly status: 'ready' | 'filling' | 'bus-away' | 'draining';
+  /** `journal-damaged`: the bus answers, and cannot read on from where this router is. */
+  readonly status: 'ready' | 'filling' | 'bus-away' | 'journal-damaged' | 'draining';
   readonly upstream: 'connected' | 'connecting';
   readonly last_event_id: string | null;
   /** Records that the bus has and this router has not, as far as it knows. */
   readonly lag: number;
+  /** The first record that the bus found missing or unreadable, as long as it knows of one: somebody must repair the journal. */
+  readonly damaged_sequence?: number;
 }
 
 /** The door from the edge to the main thread. Resolves always, within its own time limits. */

@@ -2,6 +2,7 @@ import type { Cancel } from '../core/clock.ts';
 import type { StorageEventInput } from '../core/event.ts';
 import type { EventId, JournalTag } from '../core/event-id.ts';
 import type { ExecutionStatus } from '../core/execution.ts';
+import type { JournalDamagedError } from '../core/failure.ts';
 import type { Sequence } from '../core/sequence.ts';
 
 /** One entry of a publish, as it came: nothing stamped, nothing computed. */
@@ -78,6 +79,8 @@ export interface JournalDescription {
   readonly retainedBytes: number;
   readonly retentionAgeMs: number;
   readonly retentionBytes: number;
+  /** The first record that reading found missing or unreadable; 0: none that is known of. */
+  readonly damagedSequence: Sequence;
 }
 
 export type CursorVerdict = 'placed' | 'expired' | 'unknown-position' | 'malformed';
@@ -150,12 +153,15 @@ export interface EventJournal {
   /** The position after which about the newest `bytes` bytes of records follow. Cost: a binary search. */
   beforeLastBytes(bytes: number): Promise<Sequence>;
   /** Hands each record's encoded bytes to `take`, in order; they are valid during that call only. Cost: what matches, plus a seek per execution. */
+  /** Rejects with JournalDamagedError when the very next record is missing; what lies before such a place is read. */
   read(range: ReadRange, take: (record: Uint8Array) => void): Promise<ReadResult>;
   execution(executionId: string): ExecutionFacts | undefined;
   /** All executions as of one sequence; the facts never change afterwards. Cost: one reference each. */
   executions(): { readonly asOf: Sequence; readonly facts: readonly ExecutionFacts[] };
   /** After each flush that appended something. The listener must not throw. */
   onAdvance(listener: () => void): Cancel;
+  /** Once for each place that a read finds damaged. The listener must not throw. */
+  onDamage(listener: (damage: JournalDamagedError) => void): Cancel;
   onExecutions(listener: (change: ExecutionsChange) => void): Cancel;
   /** One step of retention, bounded; true when there is more to do. */
   sweep(): Promise<boolean>;

@@ -146,6 +146,8 @@ export type ShardReport =
       /** The shard's position: history is never asked beyond it. */
       readonly until: JournalPosition;
     }
+  /** Nobody waits for that block any more. */
+  | { readonly kind: 'drop-history'; readonly ticket: number }
   | { readonly kind: 'call'; readonly call: number; readonly request: ControlCall }
   /** The window has lapped this shard: it needs a `resync`. */
   | { readonly kind: 'lapped' }

@@ -14,6 +14,8 @@ export interface JournalDescription {
   readonly oldest: JournalPosition | null;
   readonly newest: JournalPosition;
   readonly retainedBytes: number;
+  /** The first record that the bus found missing or unreadable; null: none that it knows of. */
+  readonly damagedSequence: Sequence | null;
   readonly placement: CursorPlacement | null;
 }
 

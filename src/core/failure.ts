@@ -41,13 +41,38 @@ export class AppendError extends Error {
   }
 }
 
+/** Too much of something that frees up by itself: the same again after `retryAfterMs` is likely to be let in. */
+export class ThrottledError extends Error {
+  override readonly name = 'ThrottledError';
+  readonly retryAfterMs: number;
+  constructor(detail: string, retryAfterMs: number) {
+    super(detail);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** A record that must be there is not, or is not what was stored. Nothing that is read across this place would be whole. */
+export class JournalDamagedError extends Error {
+  override readonly name = 'JournalDamagedError';
+  readonly sequence: number;
+  constructor(sequence: number, place: string) {
+    super(
+      `the journal is damaged: record ${sequence} of ${place} is missing or unreadable; ` +
+        'stop the bus and run `rivulet bus --repair`, which keeps what is readable',
+    );
+    this.sequence = sequence;
+  }
+}
+
 export type BusFailure =
   | 'unavailable'
   | 'deadline'
   | 'invalid'
   | 'conflict'
   | 'terminal'
-  | 'exhausted'
+  | 'exhausted' // the disk, or a bound that no retry helps with
+  | 'throttled' // a rate, or places that free up: again after `retryAfterMs`
+  | 'damaged' // the journal lacks a record
   | 'too-old'
   | 'identity'
   | 'internal';
@@ -57,10 +82,18 @@ export class BusError extends Error {
   override readonly name = 'BusError';
   readonly code: BusFailure;
   readonly faults: readonly Fault[];
-  constructor(code: BusFailure, detail: string, faults: readonly Fault[] = [], options?: ErrorOptions) {
+  /** Given with `throttled`; null where nobody knows. */
+  readonly retryAfterMs: number | null;
+  constructor(
+    code: BusFailure,
+    detail: string,
+    faults: readonly Fault[] = [],
+    options: ErrorOptions & { readonly retryAfterMs?: number | null } = {},
+  ) {
     super(detail, options);
     this.code = code;
     this.faults = faults;
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
 

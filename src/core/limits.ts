@@ -54,18 +54,35 @@ export const grpcMessageBytesMax = 4_194_304;
 export const grpcWindowBytes = 2_097_152;
 /** Publishes of one PublishStream between request and reply. */
 export const publishesInFlightMax = 64;
+/**
+ * Streams of one kind (Subscribe, Read, Executions, PublishStream) that the bus serves at a time. One that does not read holds about three
+ * batches: 256 x 3 MiB = 768 MiB at the very worst. A router has one Subscribe, one Executions and at most `historyReadsMax` Reads.
+ */
+export const busStreamsMax = 256;
+/** A refused stream may be opened again after this. */
+export const busStreamRetryMs = 1_000;
 /** The bus lets unary calls finish for this long when it stops. */
 export const busStopMs = 2_000;
 /** A Describe of the bus answers from memory and a few reads. */
 export const describeDeadlineMs = 5_000;
 
-/** Appends that wait for the commit before them, over all publishers; above it RESOURCE_EXHAUSTED. Their encoded bytes likewise. */
+/** Appends that wait for the commit before them, over all publishers; above it UNAVAILABLE. Their encoded bytes likewise. */
 export const appendsPendingMax = 8_192;
 export const appendBytesPendingMax = 134_217_728;
 /** One group commit: 4 MiB is about 10 ms of encoding, which is how long the bus's loop may be held. */
 export const commitBytesMax: number = 4_194_304;
 export const commitRecordsMax: number = 8_192;
 
+/**
+ * Addresses that the journal's file is mapped to at once; they cost nothing until pages are read. Beyond it LMDB maps anew, which it does
+ * not survive on a disk that has just become read-only (a crash, seen at its own first 128 KiB). 64 GiB fit any 64-bit address space.
+ */
+export const journalMapBytes: number = 68_719_476_736;
+/**
+ * Room that appends leave on the disk. Retention must be able to write when nothing else is: LMDB copies the pages that it changes. And
+ * LMDB itself should not meet the end of the disk: its words for that overrun a buffer of 100 bytes.
+ */
+export const diskReserveBytes = 16_777_216;
 /** Records that one step of retention takes away in one transaction: about 50 ms of LMDB's own thread. */
 export const trimRecordsMax = 10_000;
 /** Idempotency keys that one step forgets by age. */
@@ -93,6 +110,8 @@ export const checkBytesMax = 268_435_456;
 export const checkMsMax = 60_000;
 /** One part of a repair is given up after this; 10 GiB are copied in a few minutes. */
 export const repairMsMax = 3_600_000;
+/** Damaged places of a journal that are remembered, so that each is said once; beyond them a repair is long overdue. */
+export const damagesRememberedMax = 1_000;
 /** Runs of the reader that `--repair` starts again behind a place that ended it. */
 export const repairRunsMax = 48;
 
@@ -134,6 +153,9 @@ export const historyReadsMax = 8;
 
 /** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */
 export const historyRetryMs = 250;
+
+/** One that stands before a damaged place of the journal: a repair takes an operator, not a second. */
+export const damagedRetryMs = 5_000;
 
 /** Waits before the router connects to the bus again: a restart takes a second or two, and nobody wants to wait longer than the cap after it. */
 export const upstreamBackoffMs = { base: 100, cap: 5_000 } as const;
@@ -198,6 +220,8 @@ export const idempotencyAgeMsMin = 1_000;
 export const idempotencyKeysMax = 100_000_000;
 /** Sockets of one process: Linux gives a process about a million descriptors at most (`fs.nr_open`). */
 export const connectionsMax = 1_000_000;
+/** Events a second that a rate may be set to: an order above what one journal takes. */
+export const publishRateMax = 10_000_000;
 /** Entries of one list option: each is compared with each request. */
 export const listEntriesMax = 256;
 

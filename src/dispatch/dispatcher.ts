@@ -37,6 +37,8 @@ export interface DispatcherDependencies {
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly connectionsPerAddressMax: number;
+  /** Events and changes a second over HTTP; 0: no limit. */
+  readonly publishRate: number;
   readonly onFault: (what: string, fault: unknown) => void;
   readonly onShardLost: (shard: number, fault: unknown) => void;
   readonly onPublished: (seconds: number, entries: number) => void;
@@ -112,6 +114,7 @@ export class Dispatcher implements UpstreamSink {
       ...shared,
       health: () => this.health(),
       readiness: () => this.readiness(),
+      publishRate: dependencies.publishRate,
       onPublished: dependencies.onPublished,
     });
     this.#admission = new AdmissionDesk(dependencies.connectionsMax, dependencies.connectionsPerAddressMax);
@@ -242,6 +245,9 @@ export class Dispatcher implements UpstreamSink {
         return;
       case 'read-history':
         this.#history.ask(mailbox, report);
+        return;
+      case 'drop-history':
+        this.#history.drop(mailbox, report.ticket);
         return;
       case 'call':
         this.#answer(mailbox, report);

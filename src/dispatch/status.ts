@@ -31,18 +31,21 @@ export interface RouterFacts {
 /** Ready: the window is filled, the bus is there, and nobody has asked it to stop. */
 export function readinessOf(facts: RouterFacts): ReadinessAnswer {
   const { connected, filled, head, journal } = facts;
+  const damaged = journal?.damagedSequence ?? null;
   const status = statusOf(facts);
   const report: ReadinessReport = {
     status,
     upstream: connected ? 'connected' : 'connecting',
     last_event_id: filled ? head.id : null,
     lag: Math.max(0, (journal?.newest.sequence ?? head.sequence) - head.sequence),
+    ...(damaged === null ? {} : { damaged_sequence: damaged }),
   };
   return { kind: 'readiness', ready: status === 'ready', report };
 }
 
-function statusOf({ draining, filled, connected }: RouterFacts): ReadinessReport['status'] {
+function statusOf({ draining, filled, connected, journal }: RouterFacts): ReadinessReport['status'] {
   if (draining) return 'draining';
+  if (!connected && (journal?.damagedSequence ?? null) !== null) return 'journal-damaged';
   if (!filled) return 'filling';
   return connected ? 'ready' : 'bus-away';
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { type EventId, eventIdParts, parseUuid } from '../core/event-id.ts';
 import { BusError } from '../core/failure.ts';
 import { verifyWaitMs, visibleWaitMs, writeBytesInFlightMax, writesInFlightMax } from '../core/limits.ts';
+import { publishBurst, TokenBucket } from '../core/token-bucket.ts';
 import { foldChange, newEntry } from '../executions/entry.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { PositionWaiters } from './position-waiters.ts';
@@ -17,6 +18,8 @@ export interface ControlDeskDependencies {
   readonly headId: () => EventId;
   readonly health: () => Extract<ControlAnswer, { kind: 'health' }>;
   readonly readiness: () => Extract<ControlAnswer, { kind: 'readiness' }>;
+  /** Events and changes a second over HTTP; 0: no limit. */
+  readonly publishRate: number;
   /** Seconds from the call to the acknowledgement of a write. */
   readonly onPublished: (seconds: number, entries: number) => void;
 }
@@ -26,9 +29,12 @@ export class ControlDesk {
   readonly #with: ControlDeskDependencies;
   #writes = 0;
   #bytes = 0;
+  readonly #bucket: TokenBucket | null;
 
   constructor(dependencies: ControlDeskDependencies) {
     this.#with = dependencies;
+    const { publishRate, clock } = dependencies;
+    this.#bucket = publishRate === 0 ? null : new TokenBucket(publishRate, publishBurst(publishRate), clock.monotonicMs());
   }
 
   /** Never rejects for a failure of the bus: that is an answer. */
@@ -37,7 +43,8 @@ export class ControlDesk {
       return await this.#call(call);
     } catch (failure) {
       if (!(failure instanceof BusError)) throw failure;
-      return { kind: 'failed', code: failure.code, detail: failure.message, faults: failure.faults };
+      const { code, faults, retryAfterMs } = failure;
+      return { kind: 'failed', code, detail: failure.message, faults, retryAfterMs };
     }
   }
 
@@ -137,6 +144,11 @@ export class ControlDesk {
     const { bus, clock, waiters } = this.#with;
     if (this.#writes >= writesInFlightMax || this.#bytes + bytes > writeBytesInFlightMax) {
       return { kind: 'overloaded', detail: `${this.#writes} writes with ${this.#bytes} bytes are in flight` };
+    }
+    const waitMs = this.#bucket?.take(entries.length, clock.monotonicMs()) ?? 0;
+    if (waitMs > 0) {
+      const detail = `More than ${this.#with.publishRate} events and changes a second are published here`;
+      throw new BusError('throttled', detail, [], { retryAfterMs: waitMs });
     }
     this.#writes += 1;
     this.#bytes += bytes;

@@ -59,6 +59,7 @@ export class Shard implements StreamDoor {
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);
+      this.#catchUp.forget(session);
     };
     this.#sessions = new Sessions({
       watch: this.#watch,

@@ -5,8 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { type Clock, sleep } from '../core/clock.ts';
 import { pathFault, type StorageEventInput, stageFault } from '../core/event.ts';
 import { parseUuid } from '../core/event-id.ts';
-import { BusError, type Fault, InvalidInputError } from '../core/failure.ts';
-import { publishRetryMs } from '../core/limits.ts';
+import { BusError, type BusFailure, type Fault, InvalidInputError } from '../core/failure.ts';
+import { clientDeadlineMs, publishRetryMs } from '../core/limits.ts';
 import type { EventPublisher } from './publisher.ts';
 
 /** One object to store. `executionId`, `stage` and `path` are also its place below the root. */
@@ -66,6 +66,9 @@ async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> 
     await handle.close();
   }
 }
+
+/** Failures that pass by themselves. */
+const passing: ReadonlySet<BusFailure> = new Set(['unavailable', 'deadline', 'throttled']);
 
 /**
  * The pipeline's storage on a file system: writes an object, then says so on the bus.
@@ -143,9 +146,8 @@ export class FileStorage {
         if (id !== undefined) return id;
         throw new BusError('internal', 'the bus acknowledged an event without an id');
       } catch (error) {
-        const passing = error instanceof BusError && (error.code === 'unavailable' || error.code === 'deadline');
-        if (!passing || waitMs === null) throw error;
-        await sleep(this.#clock, waitMs);
+        if (!(error instanceof BusError && passing.has(error.code)) || waitMs === null) throw error;
+        await sleep(this.#clock, Math.max(waitMs, Math.min(error.retryAfterMs ?? 0, clientDeadlineMs)));
       }
     }
     throw new BusError('unavailable', 'the bus stayed away');

@@ -62,13 +62,18 @@ export class BusGateway implements BusCalls {
       limit_bytes: historyBlockBytes / 2,
       events_only: true,
     });
-    for await (const batch of batches) {
-      reader.reset(batch);
-      while (reader.next()) {
-        if (!appendIfSound(builder, reader)) return blockOf(builder, through);
-        through = { sequence: reader.sequence, id: reader.id };
+    try {
+      for await (const batch of batches) {
+        reader.reset(batch);
+        while (reader.next()) {
+          if (!appendIfSound(builder, reader)) return blockOf(builder, through);
+          through = { sequence: reader.sequence, id: reader.id };
+        }
+        if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
       }
-      if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
+    } catch (failure) {
+      // What lies before the damage is whole: the next read begins right at it, and is refused.
+      if (!(failure instanceof BusError && failure.code === 'damaged') || through === null) throw failure;
     }
     return blockOf(builder, through);
   }
@@ -121,6 +126,7 @@ export function descriptionOf(response: DescribeResponseMessage): JournalDescrip
         : { sequence: toSequence(response.oldest_sequence), id: response.oldest_id as EventId },
     newest,
     retainedBytes: response.retained_bytes,
+    damagedSequence: response.damaged_sequence === 0 ? null : toSequence(response.damaged_sequence),
     placement: placementOf(response),
   };
 }

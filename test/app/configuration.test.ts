@@ -138,6 +138,16 @@ const samples: Readonly<Record<OptionName, readonly (readonly [text: string, val
     ['1000000', 1_000_000],
     ['2', 2],
   ],
+  'publish-rate': [
+    ['1', 1],
+    ['10000000', 10_000_000],
+    ['2', 2],
+  ],
+  'bus-publish-rate': [
+    ['1', 1],
+    ['10000000', 10_000_000],
+    ['5000', 5_000],
+  ],
   'trusted-proxies': [
     ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],
     ['fd00::/8', ['fd00::/8']],
@@ -249,6 +259,8 @@ const refused: Readonly<Record<OptionName, readonly RawValue[]>> = {
   'window-bytes': ['4194303', '5GiB', 'x'],
   connections: ['0', '1000001'],
   'connections-per-address': ['-1', '1000001'],
+  'publish-rate': ['-1', '1.5', '10000001', ''],
+  'bus-publish-rate': ['-1', 'fast'],
   'trusted-proxies': ['10.0.0.0/33', '::/129', 'proxy', '10.0.0.0/8/8', '10.0.0.0/'],
   'allowed-hosts': ['a:80', 'http://a', 'a b'],
   'cors-origins': ['*', 'a.example', 'https://a/path', 'ftp://a', 'null'],

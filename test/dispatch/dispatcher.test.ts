@@ -98,6 +98,7 @@ function open(t: ExecutionContext, connectionsMax = 100): Room {
     clock,
     connectionsMax,
     connectionsPerAddressMax: 0,
+    publishRate: 0,
     onFault: (what) => faults.push(what),
     onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
     onPublished: () => undefined,

@@ -1,7 +1,8 @@
 import test from 'ava';
 import type { ControlAnswer } from '../../src/contract/control.ts';
 import type { ShardReport } from '../../src/contract/shard-messages.ts';
-import { historyReadsMax, historyRetryMs, writeBytesInFlightMax, writesInFlightMax } from '../../src/core/limits.ts';
+import type { StorageEventInput } from '../../src/core/event.ts';
+import { damagedRetryMs, historyReadsMax, historyRetryMs, writeBytesInFlightMax, writesInFlightMax } from '../../src/core/limits.ts';
 import type { Sequence, ShardIndex } from '../../src/core/sequence.ts';
 import { ExecutionRegistry } from '../../src/executions/registry.ts';
 import { AdmissionDesk } from '../../src/registrar/admission-desk.ts';
@@ -105,6 +106,40 @@ test('a read that the bus cannot answer is asked again, behind those that wait, 
   t.is(bus.histories.open.length, 0, 'closed, it asks no more');
 });
 
+// A client that comes and goes while the bus is away would leave a read behind each time, all of them asked again four times a second.
+test('a read that nobody waits for is dropped in the queue, at the bus and between two tries', async (t) => {
+  const { clock, bus, mail, desk } = historyDesk();
+  for (let ticket = 1; ticket <= 10; ticket += 1) desk.ask(mail, read(ticket));
+  t.deepEqual([desk.open, desk.queued], [10, 2]);
+  desk.drop(mail, 9);
+  desk.drop(mail, 99);
+  t.deepEqual([desk.open, desk.queued], [9, 1]);
+  desk.drop(mail, 1);
+  bus.histories.next().answer(block());
+  bus.histories.next().fail('unavailable');
+  await settled();
+  desk.drop(mail, 2);
+  await clock.pass(historyRetryMs * 2);
+  t.is(bus.histories.count, 9, 'ten came in the place of one; nine and two are not asked again');
+  t.is(desk.open, 7);
+  t.deepEqual(ticketsOf(mail), []);
+});
+
+// Four tries a second at a place that only an operator can repair would be 345,600 a day, and as many lines of log.
+test('a read before a damaged place of the journal is said, and asked again in 5 s', async (t) => {
+  const { clock, bus, mail, faults, desk } = historyDesk();
+  desk.ask(mail, read(1));
+  bus.histories.next().fail('damaged');
+  await settled();
+  t.is(faults.length, 1);
+  await clock.pass(damagedRetryMs - 1);
+  t.is(bus.histories.count, 1);
+  await clock.pass(1);
+  bus.histories.next().answer(block());
+  await settled();
+  t.deepEqual(ticketsOf(mail), [1]);
+});
+
 interface Control {
   readonly clock: FakeClock;
   readonly bus: FakeBus;
@@ -114,7 +149,7 @@ interface Control {
   readonly desk: ControlDesk;
 }
 
-function controlDesk(): Control {
+function controlDesk(publishRate = 0): Control {
   const clock = new FakeClock();
   const bus = new FakeBus();
   const registry = new ExecutionRegistry();
@@ -132,6 +167,7 @@ function controlDesk(): Control {
       ready: true,
       report: { status: 'ready', upstream: 'connected', last_event_id: null, lag: 0 },
     }),
+    publishRate,
     onPublished: (_seconds, entries) => {
       published.push(entries);
     },
@@ -223,6 +259,35 @@ test('writes in flight are bounded by number and by bytes, and a failed one give
   t.like(await large, { kind: 'failed', code: 'invalid' });
   void bytes.desk.call(publish(writeBytesInFlightMax));
   t.is(bytes.bus.publishes.count, 2);
+});
+
+const events = (count: number): { kind: 'publish'; events: StorageEventInput[]; bytes: number } => ({
+  kind: 'publish',
+  events: Array.from({ length: count }, () => ({ execution_id: a, stage: 's', path: 'p' })),
+  bytes: 1,
+});
+
+// Without a time to come back at, a client would try at once, and again.
+test('the publish rate: a burst of a batch or of a second, then 1 ms or the whole batch too early is refused', async (t) => {
+  const { clock, bus, desk } = controlDesk(2_000);
+  for (let n = 0; n < 2; n += 1) void desk.call(events(1_000));
+  t.is(bus.publishes.count, 2);
+  t.like(await desk.call(events(1)), { kind: 'failed', code: 'throttled', retryAfterMs: 1 });
+  t.like(await desk.call(events(1_000)), { kind: 'failed', code: 'throttled', retryAfterMs: 500 });
+  await clock.pass(499);
+  t.like(await desk.call(events(1_000)), { kind: 'failed', code: 'throttled', retryAfterMs: 1 });
+  t.is(bus.publishes.count, 2);
+  await clock.pass(1);
+  void desk.call(events(1_000));
+  t.is(bus.publishes.count, 3, 'what was refused took nothing');
+  const slow = controlDesk(1);
+  void slow.desk.call(events(1_000));
+  t.is(slow.bus.publishes.count, 1, 'a full batch is let in at any rate');
+  const change = { kind: 'change-execution', executionId: a, status: null, tags: ['x'], reason: null } as const;
+  t.like(await slow.desk.call(change), { kind: 'failed', code: 'throttled', retryAfterMs: 1_000 });
+  const free = controlDesk();
+  for (let n = 0; n < 100; n += 1) void free.desk.call(events(1_000));
+  t.is(free.bus.publishes.count, 100);
 });
 
 test('an execution that is unknown here is looked for at the bus before it is not found', async (t) => {

@@ -70,9 +70,13 @@ function at(sequence: number): CursorPlacement['at'] {
 /** A journal that keeps everything from `oldest` on. */
 export function describedJournal(
   newest: number,
-  more: { readonly oldest?: number; readonly placement?: readonly [CursorPlacement['verdict'], number] } = {},
+  more: {
+    readonly oldest?: number;
+    readonly placement?: readonly [CursorPlacement['verdict'], number];
+    readonly damaged?: number;
+  } = {},
 ): JournalDescription {
-  const { oldest = newest === 0 ? 0 : 1, placement } = more;
+  const { oldest = newest === 0 ? 0 : 1, placement, damaged } = more;
   return {
     journalId: 'journal',
     journalTag: testTag,
@@ -80,6 +84,7 @@ export function describedJournal(
     oldest: oldest === 0 ? null : at(oldest),
     newest: at(newest),
     retainedBytes: 0,
+    damagedSequence: damaged === undefined ? null : (damaged as Sequence),
     placement: placement === undefined ? null : { verdict: placement[0], at: at(placement[1]) },
   };
 }

@@ -19,6 +19,7 @@ export function busSettings(configuration: Configuration, restored: boolean): Bu
     executionsMax: configuration['execution-retention-count'],
     idempotencyAgeMs: configuration['idempotency-age'],
     idempotencyKeysMax: configuration['idempotency-keys'],
+    publishRate: configuration['bus-publish-rate'],
     restored,
   };
 }
@@ -37,6 +38,7 @@ export function routerOptions(
     windowBytes: configuration['window-bytes'],
     connections: configuration.connections,
     connectionsPerAddress: configuration['connections-per-address'],
+    publishRate: configuration['publish-rate'],
     edge: {
       allowedHosts: configuration['allowed-hosts'],
       corsOrigins: configuration['cors-origins'],

@@ -110,6 +110,18 @@ export const options = {
     router,
     'open streams of one client address; 0 is no limit',
   ),
+  'publish-rate': option(
+    value.wholeNumber(0, limits.publishRateMax),
+    0,
+    router,
+    'events and changes a second over HTTP, all clients together; 0 is no limit',
+  ),
+  'bus-publish-rate': option(
+    value.wholeNumber(0, limits.publishRateMax),
+    0,
+    bus,
+    'events and changes a second over gRPC, all publishers together, routers included; 0 is no limit',
+  ),
   'trusted-proxies': option(value.networks(), '', router, 'proxies whose X-Forwarded-For is believed'),
   'allowed-hosts': option(value.hosts(), '', router, 'Host headers taken beside loopback names; * takes all'),
   'cors-origins': option(value.origins(), '', router, 'web origins that may read, beside loopback ones'),

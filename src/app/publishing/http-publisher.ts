@@ -33,7 +33,7 @@ const failureOfStatus: Readonly<Record<number, BusFailure>> = {
   409: 'conflict',
   413: 'exhausted',
   422: 'invalid',
-  429: 'exhausted',
+  429: 'throttled',
   502: 'unavailable',
   503: 'unavailable',
   504: 'deadline',
@@ -69,7 +69,9 @@ async function failureOf(response: Response, run: Run): Promise<BusError> {
   const faults = faultsOf(body, run.first);
   const code = failureOfStatus[response.status] ?? (response.status >= 500 ? 'internal' : 'invalid');
   const detail = typeof body.detail === 'string' ? body.detail : (faults[0]?.reason ?? response.statusText);
-  return new BusError(code, `${response.status}: ${detail}`, faults);
+  const retryAfter = response.headers.get('retry-after');
+  const retryAfterMs = retryAfter === null || !/^\d{1,6}$/.test(retryAfter) ? null : Number(retryAfter) * 1_000;
+  return new BusError(code, `${response.status}: ${detail}`, faults, { retryAfterMs });
 }
 
 /** `fetch failed` says nothing; what is below it does. */

@@ -29,6 +29,10 @@ export function journalFault(directory: string): string | null {
   const meta = readMeta(tables);
   if (meta === null) return tableStats(tables.records).entryCount === 0 ? null : 'it does not say whose it is';
   const { state } = meta;
+  if (!meta.identity.repaired) {
+    const gone = state.newestSequence - state.horizonSequence - tableStats(tables.records).entryCount;
+    if (gone !== 0) return `${gone} of the records that it names are missing`;
+  }
   const oldest = walk(tables, state, false);
   if (oldest.fault !== null) return oldest.fault;
   if (!oldest.whole) {

@@ -80,6 +80,8 @@ export interface StoreBatch {
  * acknowledged. Reads are synchronous and hold no transaction afterwards; bytes handed out are valid until the next call.
  */
 export interface JournalStore {
+  /** What messages call it: the path of its file, where there is one. */
+  readonly place: string;
   /** Null for a new one. */
   load(): { readonly identity: JournalIdentity; readonly state: JournalState } | null;
   /** At start: the stored executions, in any order. */

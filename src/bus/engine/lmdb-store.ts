@@ -1,9 +1,7 @@
-import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { ExecutionFacts } from '../../contract/journal.ts';
-import { AppendError } from '../../core/failure.ts';
-import { commitBytesMax } from '../../core/limits.ts';
+import { journalMapBytes } from '../../core/limits.ts';
 import type {
   JournalIdentity,
   JournalState,
@@ -23,6 +21,7 @@ import {
   uuidBytes,
   uuidText,
 } from './stored-record.ts';
+import { appendErrorOf, refuseWithoutRoom, rootCause } from './write-failure.ts';
 
 /** The one file of a journal in its data directory, beside LMDB's own lock file. */
 export const journalFileName = 'journal.mdb';
@@ -65,6 +64,7 @@ export function openTables(directory: string, options: { readonly readOnly: bool
     overlappingSync: false,
     // Else it opens a batch of its own around ours, and nobody handles the rejection of that one: a full disk would end the process.
     eventTurnBatching: false,
+    mapSize: journalMapBytes,
     readOnly: options.readOnly,
   });
   const binary = { encoding: 'binary', cache: false } as const;
@@ -104,11 +104,11 @@ export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; so
 
 /** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
 export class LmdbStore implements JournalStore {
-  readonly #directory: string;
   readonly #tables: Tables;
+  readonly place: string;
 
   constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
-    this.#directory = directory;
+    this.place = join(directory, journalFileName);
     this.#tables = openTables(directory, options);
   }
 
@@ -121,13 +121,14 @@ export class LmdbStore implements JournalStore {
   }
 
   async commit(batch: StoreBatch): Promise<void> {
+    if (batch.records.length > 0) refuseWithoutRoom(this.place);
     try {
       await this.#tables.root.batch(() => {
         this.#remove(batch);
         this.#add(batch);
       });
     } catch (error) {
-      throw appendErrorOf(await rootCause(error), this.#directory);
+      throw appendErrorOf(await rootCause(error), this.place);
     } finally {
       this.#tables.root.resetReadTxn();
     }
@@ -222,33 +223,4 @@ export class LmdbStore implements JournalStore {
     if (batch.identity !== null) void meta.put(identityKey, Buffer.from(JSON.stringify(batch.identity)));
     void meta.put(stateKey, Buffer.from(JSON.stringify(batch.state)));
   }
-}
-
-/** lmdb-js rejects with a wrapper whose `commitError` is a promise that rejects with the reason. */
-async function rootCause(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (cause) {
-    return cause;
-  }
-}
-
-function appendErrorOf(cause: unknown, directory: string): AppendError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const full = /no space|ENOSPC|MAP_FULL|quota|EDQUOT|too large|EFBIG/i.test(message);
-  // LMDB calls a write that the disk took only in part an input/output error.
-  if (full || (/input\/output/i.test(message) && isFull(directory))) {
-    return new AppendError('journal-full', 'the disk of the journal is full', { cause });
-  }
-  if (/read-only|EROFS|EACCES|permission/i.test(message)) {
-    return new AppendError('journal-read-only', 'the journal cannot be written', { cause });
-  }
-  return new AppendError('journal-failed', `the journal could not be written: ${message}`, { cause });
-}
-
-function isFull(directory: string): boolean {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize < commitBytesMax;
 }

@@ -22,6 +22,7 @@ interface IndexRow {
 
 /** The reference engine: it keeps everything in this process and forgets it at the end. A reopened one is the same object again. */
 export class MemoryStore implements JournalStore {
+  readonly place: string = 'the journal in memory';
   #identity: JournalIdentity | null = null;
   #state: JournalState | null = null;
   /** Ascending by sequence; places before `#front` are trimmed. */

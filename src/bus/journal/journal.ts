@@ -1,7 +1,7 @@
 import type * as port from '../../contract/journal.ts';
 import type { Cancel, Clock } from '../../core/clock.ts';
 import type { EventId, JournalTag } from '../../core/event-id.ts';
-import { AppendError, InvalidInputError } from '../../core/failure.ts';
+import { AppendError, InvalidInputError, type JournalDamagedError } from '../../core/failure.ts';
 import { type Sequence, toSequence } from '../../core/sequence.ts';
 import { ExecutionRegistry } from '../../executions/registry.ts';
 import type { JournalIdentity, JournalState, JournalStore, SourceKey, StoredSource } from '../engine/journal-store.ts';
@@ -13,6 +13,7 @@ import { groupBatch, sweepBatch } from './append/store-batches.ts';
 import type { JournalSettings } from './journal-settings.ts';
 import { Listeners } from './listeners.ts';
 import { placeCursor } from './placement.ts';
+import { Damages } from './read/damages.ts';
 import { readRecords } from './read/journal-read.ts';
 import { lastHolding } from './retention.ts';
 import { StoredPositions } from './stored-positions.ts';
@@ -33,6 +34,7 @@ export class Journal implements port.EventJournal {
   readonly #positions: StoredPositions;
   readonly #queue = new AppendQueue();
   readonly #advances = new Listeners<[]>();
+  readonly #damages: Damages;
   readonly #changes = new Listeners<[port.ExecutionsChange]>();
   /** What is flushed; everything that is answered is answered from it. */
   #state: JournalState;
@@ -56,6 +58,7 @@ export class Journal implements port.EventJournal {
   ) {
     this.#store = store;
     this.#positions = new StoredPositions(store);
+    this.#damages = new Damages(store.place);
     this.#clock = clock;
     this.#settings = settings;
     this.#identity = loaded.identity;
@@ -77,7 +80,8 @@ export class Journal implements port.EventJournal {
 
   describe(): port.JournalDescription {
     const [identity, state, settings, floor] = [this.#identity, this.#state, this.#settings, this.#floor];
-    return this.#positions.describe({ identity, state, settings, tag: this.#tag, floor });
+    const damagedSequence = toSequence(this.#damages.firstAbove(floor));
+    return { ...this.#positions.describe({ identity, state, settings, tag: this.#tag, floor }), damagedSequence };
   }
 
   async place(cursor: string): Promise<port.CursorPlacement> {
@@ -105,12 +109,11 @@ export class Journal implements port.EventJournal {
       return Promise.resolve({ kind: 'trimmed', oldest: toSequence(this.#floor + 1) });
     }
     const until = Math.min(range.until, this.#state.newestSequence);
-    const { records, through } = readRecords(this.#store, this.#registry, { ...range, until: toSequence(until) }, take);
-    const whole = !this.#identity.repaired && range.executionIds === null && !range.eventsOnly;
-    if (whole && records !== through - range.after) {
-      const missing = `the journal is damaged: a record between ${range.after} and ${through} is missing`;
-      return Promise.reject(new AppendError('journal-failed', missing));
-    }
+    const source = { store: this.#store, registry: this.#registry, holes: this.#identity.repaired };
+    const { records, through, damagedAt } = readRecords(source, { ...range, until: toSequence(until) }, take);
+    const damage = damagedAt === null ? null : this.#damages.found(damagedAt);
+    // What lies before the place is whole, and is read first.
+    if (damage !== null && records === 0) return Promise.reject(damage);
     return Promise.resolve({
       kind: 'read',
       records,
@@ -129,6 +132,10 @@ export class Journal implements port.EventJournal {
 
   onAdvance(listener: () => void): Cancel {
     return this.#advances.add(listener);
+  }
+
+  onDamage(listener: (damage: JournalDamagedError) => void): Cancel {
+    return this.#damages.onFound(listener);
   }
 
   onExecutions(listener: (change: port.ExecutionsChange) => void): Cancel {

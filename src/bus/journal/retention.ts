@@ -2,6 +2,7 @@ import type { ExecutionFacts } from '../../contract/journal.ts';
 import { isTerminal } from '../../core/execution.ts';
 import { trimExecutionsMax, trimRecordsMax, trimSourcesMax } from '../../core/limits.ts';
 import { lastSequence } from '../../executions/entry.ts';
+import { beginsWithSequence } from '../../wire/record/record-codec.ts';
 import type { JournalState, JournalStore, RecordHead } from '../engine/journal-store.ts';
 import type { JournalSettings } from './journal-settings.ts';
 
@@ -39,7 +40,17 @@ export function trimTarget(
   const target = lastHolding(store, state, (head) => head.timeMs < cutoffMs || head.offset < cutoffBytes);
   if (target === null) return null;
   const cap = state.horizonSequence + trimRecordsMax;
-  return target.sequence <= cap ? target : store.head(cap);
+  const last = target.sequence <= cap ? target : store.head(cap);
+  return last === null ? null : soundHead(store, last, state.horizonSequence);
+}
+
+/** The horizon is known by its record's id and offset: a damaged one cannot be it, and the sound one before it is. */
+function soundHead(store: JournalStore, last: RecordHead, horizonSequence: number): RecordHead | null {
+  for (let sequence = last.sequence; sequence > horizonSequence; sequence -= 1) {
+    const record = store.record(sequence);
+    if (record !== null && beginsWithSequence(record, sequence)) return store.head(sequence);
+  }
+  return null;
 }
 
 /** Sequences of the idempotency keys that are older than their window; at most a step's worth. */

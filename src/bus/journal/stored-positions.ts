@@ -1,7 +1,7 @@
 import type { JournalDescription } from '../../contract/journal.ts';
 import type { EventId, JournalTag } from '../../core/event-id.ts';
 import { toSequence } from '../../core/sequence.ts';
-import { peekRecord } from '../../wire/record/record-codec.ts';
+import { beginsWithSequence, peekRecord } from '../../wire/record/record-codec.ts';
 import type { JournalIdentity, JournalState, JournalStore } from '../engine/journal-store.ts';
 import type { JournalSettings } from './journal-settings.ts';
 import { originId, type PlacementView } from './placement.ts';
@@ -16,7 +16,7 @@ export class StoredPositions {
 
   storedId(sequence: number): EventId | null {
     const bytes = this.#store.record(sequence);
-    return bytes === null ? null : (peekRecord(bytes).id as EventId);
+    return bytes === null || !beginsWithSequence(bytes, sequence) ? null : (peekRecord(bytes).id as EventId);
   }
 
   /** From the horizon to the newest, whose ids the state keeps. */
@@ -45,7 +45,7 @@ export class StoredPositions {
     readonly settings: JournalSettings;
     readonly tag: JournalTag;
     readonly floor: number;
-  }): JournalDescription {
+  }): Omit<JournalDescription, 'damagedSequence'> {
     const { identity, state, settings, tag, floor } = of;
     const oldest = state.newestSequence > floor ? this.#store.head(floor + 1) : null;
     return {

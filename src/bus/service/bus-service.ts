@@ -1,4 +1,5 @@
 import type { EventJournal } from '../../contract/journal.ts';
+import { batchEventsMax } from '../../core/limits.ts';
 import {
   type DescribeRequestMessage,
   type DescribeResponseMessage,
@@ -7,14 +8,18 @@ import {
 import type { BusService } from '../../wire/bus/bus-service.ts';
 import { feedExecutions } from './execution-feed.ts';
 import { feedReader, feedSubscriber } from './record-feed.ts';
+import type { PublishGate } from './publish-gate.ts';
 import { entriesOf } from './request-entries.ts';
 import { startPosition } from './start-position.ts';
 
 /** The calls of the bus on a journal. */
-export function createBusService(journal: EventJournal): BusService {
+export function createBusService(journal: EventJournal, admit: PublishGate): BusService {
   return {
     async publish(request, bytes) {
-      const { ids, lastSequence } = await journal.append(entriesOf(request), bytes);
+      const entries = entriesOf(request);
+      // More than a batch is refused below, with the reason.
+      if (entries.length <= batchEventsMax) admit(entries.length);
+      const { ids, lastSequence } = await journal.append(entries, bytes);
       return { ids, last_sequence: lastSequence };
     },
     async subscribe(request, sink) {
@@ -43,6 +48,7 @@ async function describe(journal: EventJournal, request: DescribeRequestMessage):
     retained_bytes: description.retainedBytes,
     retention_max_age_ms: description.retentionAgeMs,
     retention_max_bytes: description.retentionBytes,
+    damaged_sequence: description.damagedSequence,
     ...(placement === null
       ? {}
       : {

@@ -22,6 +22,9 @@ export async function feedSubscriber(
   const tail = new TailWait(journal, sink.signal);
   try {
     let after = start.sequence;
+    // A reader that cannot go on from here is told so before it is told that it may begin.
+    await readBatch(journal, { ...everything, after, until: toSequence(sequenceMax), limitRecords: 1 }, assembly);
+    assembly.clear();
     await sink.send(assembly.finish(start.sequence, start.id));
     while (!sink.signal.aborted) {
       const range = { ...everything, after, until: toSequence(sequenceMax) };

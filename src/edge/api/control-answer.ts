@@ -53,12 +53,19 @@ function overloaded(detail: string): ErrorWords {
   return { status: 503, code: 'OVERLOADED', detail, retryAfter: retryAfterOverloadSeconds };
 }
 
+/** `Retry-After` is whole seconds (RFC 9110), and waiting too short would only be refused again. */
+function throttled({ detail, retryAfterMs }: Failed): ErrorWords {
+  const retryAfter = Math.max(retryAfterOverloadSeconds, Math.ceil((retryAfterMs ?? 0) / 1_000));
+  return { status: 429, code: 'PUBLISH_RATE_EXCEEDED', detail, retryAfter };
+}
+
 type Failed = Extract<ControlAnswer, { kind: 'failed' }>;
 
 function failedAnswer(call: ControlCall, failed: Failed, context: AnswerContext): Answer {
   // A named field cannot be cured by a retry, whatever the code (RESOURCE_EXHAUSTED with the field: too many tags).
   if (failed.faults.length > 0) return validationAnswer(failed.faults.map((fault) => bodyFault(call, fault)));
   if (failed.code === 'invalid') return validationAnswer([valueFault(['body'], failed.detail, null)]);
+  if (failed.code === 'throttled') return errorAnswer(throttled(failed), context);
   return errorAnswer(failureWords(failed.code, bodyDetail(call, failed.detail)), context);
 }
 
@@ -77,7 +84,7 @@ function bodyDetail(call: ControlCall, detail: string): string {
   return detail.replace(/^entries(\[\d+\])\.(?:event|change)\./, isSingle(call) ? '' : 'events$1.');
 }
 
-function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): ErrorWords {
+function failureWords(code: Exclude<BusFailure, 'invalid' | 'throttled'>, detail: string): ErrorWords {
   switch (code) {
     case 'conflict':
       return { status: 409, code: 'SOURCE_ID_CONFLICT', detail };
@@ -85,6 +92,8 @@ function failureWords(code: Exclude<BusFailure, 'invalid'>, detail: string): Err
       return { status: 409, code: 'EXECUTION_TERMINAL', detail };
     case 'exhausted':
       return { status: 507, code: 'STORAGE_EXHAUSTED', detail };
+    case 'damaged':
+      return { status: 500, code: 'JOURNAL_DAMAGED', detail };
     case 'unavailable':
       return { status: 503, code: 'BUS_UNAVAILABLE', detail, retryAfter: retryAfterCapacitySeconds };
     case 'deadline':

@@ -34,7 +34,8 @@ interface Shared {
 export class CatchUp {
   readonly #with: CatchUpDependencies;
   readonly #queue: Session[] = [];
-  readonly #waiting = new Map<number, Session[]>();
+  /** Who waits for the block of a ticket; nobody who has left. */
+  readonly #waiting = new Map<number, Set<Session>>();
   /** Ticket of the block that is on its way, by group values and position. */
   readonly #tickets = new Map<string, number>();
   readonly #ticketKeys = new Map<number, string>();
@@ -70,10 +71,7 @@ export class CatchUp {
   /** A block of history has come: each session that asked for it takes what its filter lets through. */
   onHistory(ticket: number, outcome: HistoryOutcome): void {
     const sessions = this.#waiting.get(ticket) ?? [];
-    this.#waiting.delete(ticket);
-    const key = this.#ticketKeys.get(ticket);
-    this.#ticketKeys.delete(ticket);
-    if (key !== undefined) this.#tickets.delete(key);
+    this.#close(ticket);
     const take = (session: Session): void => {
       if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
       else this.#tooOld(session, outcome);
@@ -89,14 +87,28 @@ export class CatchUp {
   /** The journal may have changed: nothing that was read before may be used. */
   reset(): void {
     this.#shared.clear();
-    this.#tickets.clear();
-    this.#ticketKeys.clear();
-    this.#waiting.clear();
+    for (const ticket of [...this.#waiting.keys()]) this.#drop(ticket);
   }
 
-  /** The session is gone or parked: a block on its way is no longer for it. */
+  /** The session is gone or moved: a block on its way is no longer for it, and one that nobody else waits for need not be read. */
   forget(session: Session): void {
+    const ticket = session.historyTicket;
     session.historyTicket = 0;
+    const waiting = this.#waiting.get(ticket);
+    waiting?.delete(session);
+    if (waiting?.size === 0) this.#drop(ticket);
+  }
+
+  #drop(ticket: number): void {
+    this.#close(ticket);
+    this.#with.report({ kind: 'drop-history', ticket });
+  }
+
+  #close(ticket: number): void {
+    this.#waiting.delete(ticket);
+    const key = this.#ticketKeys.get(ticket);
+    this.#ticketKeys.delete(ticket);
+    if (key !== undefined) this.#tickets.delete(key);
   }
 
   #reads(session: Session): boolean {
@@ -205,7 +217,7 @@ export class CatchUp {
       this.#nextTicket += 1;
       this.#tickets.set(key, ticket);
       this.#ticketKeys.set(ticket, key);
-      this.#waiting.set(ticket, []);
+      this.#waiting.set(ticket, new Set());
       this.#with.report({
         kind: 'read-history',
         ticket,
@@ -215,6 +227,6 @@ export class CatchUp {
       });
     }
     session.historyTicket = ticket;
-    this.#waiting.get(ticket)?.push(session);
+    this.#waiting.get(ticket)?.add(session);
   }
 }

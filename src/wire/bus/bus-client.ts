@@ -8,10 +8,11 @@ import {
 } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import type { Clock } from '../../core/clock.ts';
-import { type BusError, type Fault } from '../../core/failure.ts';
+import type { BusError } from '../../core/failure.ts';
 import * as limits from '../../core/limits.ts';
 import { busMethods } from '../grpc/grpc-proto.ts';
-import { busErrorOf, decodeFaults, statusDetailsKey } from '../grpc/grpc-status.ts';
+import { busErrorOf } from '../grpc/grpc-status.ts';
+import { decodeDetails, noDetails, type StatusDetails, statusDetailsKey } from '../grpc/status-details.ts';
 import type * as messages from './bus-messages.ts';
 import { createPublishPipe, type PublishPipe } from './publish-pipe.ts';
 
@@ -108,7 +109,7 @@ function unary<Request, Response>(
       { deadline },
       (error, response) => {
         if (error !== null) reject(failureOf(error));
-        else if (response === undefined) reject(busErrorOf(grpcCode.INTERNAL, 'the bus answered nothing', []));
+        else if (response === undefined) reject(busErrorOf(grpcCode.INTERNAL, 'the bus answered nothing', noDetails));
         else resolve(response);
       },
     );
@@ -130,12 +131,12 @@ function isServiceError(error: unknown): error is ServiceError {
 
 function failureOf(error: unknown): BusError {
   if (!isServiceError(error))
-    return busErrorOf(grpcCode.INTERNAL, error instanceof Error ? error.message : String(error), [], error);
-  const faults: Fault[] = [];
+    return busErrorOf(grpcCode.INTERNAL, error instanceof Error ? error.message : String(error), noDetails, error);
+  let said: StatusDetails = noDetails;
   for (const details of error.metadata.get(statusDetailsKey)) {
-    if (typeof details !== 'string') faults.push(...decodeFaults(details));
+    if (typeof details !== 'string') said = decodeDetails(details);
   }
-  return busErrorOf(error.code, withoutNotes(error.details), faults, error);
+  return busErrorOf(error.code, withoutNotes(error.details), said, error);
 }
 
 /** grpc-js ends the reason of a lost connection with a label, and mostly nothing after it. */
@@ -162,7 +163,7 @@ function subscription(call: ClientReadableStream<Buffer>, events: SubscriptionEv
     // With an error status `end` comes first and `error` follows; only a bus that ends a stream for no reason comes to `status` with OK.
   });
   call.on('status', (status) => {
-    if (status.code === grpcCode.OK) finish(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', []));
+    if (status.code === grpcCode.OK) finish(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', noDetails));
   });
   return {
     pause: () => {

@@ -48,6 +48,8 @@ export interface PublishErrorMessage {
   readonly code: number;
   readonly message: string;
   readonly field_violations: readonly FieldViolationMessage[];
+  /** 0: nobody knows whether waiting helps. */
+  readonly retry_after_ms: number;
 }
 
 export interface PublishResponseMessage {
@@ -128,6 +130,7 @@ export interface DescribeResponseMessage {
   readonly retained_bytes: number;
   readonly retention_max_age_ms: number;
   readonly retention_max_bytes: number;
+  readonly damaged_sequence: number;
   readonly placement?: { readonly verdict: number; readonly sequence: number; readonly id: string } | null;
 }
 

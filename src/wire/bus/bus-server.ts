@@ -14,9 +14,10 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import type { EventEmitter } from 'node:events';
 import type { Clock } from '../../core/clock.ts';
-import { StartError } from '../../core/failure.ts';
-import { busStopMs, grpcMessageBytesMax } from '../../core/limits.ts';
+import { StartError, ThrottledError } from '../../core/failure.ts';
+import { busStopMs, busStreamRetryMs, busStreamsMax, grpcMessageBytesMax } from '../../core/limits.ts';
 import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
 import { statusOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
@@ -138,9 +139,14 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
   const streaming =
     <Request, Message>(
       run: (request: Request, sink: MessageSink<Message>) => Promise<void>,
+      places = new StreamPlaces(),
     ): handleServerStreamingCall<Received<Request>, Message> =>
     (call) => {
       const { sink, end } = sinkOf(call, stopping);
+      if (!places.enter(call)) {
+        end(fail(tooManyStreams()));
+        return;
+      }
       answerTo(call.request, (request) => run(request, sink)).then(
         () => {
           end(null);
@@ -150,7 +156,12 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
         },
       );
     };
+  const publishers = new StreamPlaces();
   const publishStream: handleBidiStreamingCall<Received<PublishRequestMessage>, PublishResponseMessage> = (call) => {
+    if (!publishers.enter(call)) {
+      call.emit('error', fail(tooManyStreams()));
+      return;
+    }
     handlePublishStream(call, (request) => answerTo(request, service.publish.bind(service)), fail, stopping);
   };
   return {
@@ -170,6 +181,24 @@ async function answerTo<Request, Response>(
 ): Promise<Response> {
   const { message, bytes } = messageOf(received);
   return await answer(message, bytes);
+}
+
+const tooManyStreams = (): ThrottledError =>
+  new ThrottledError(`${busStreamsMax} streams of this kind are open at this bus`, busStreamRetryMs);
+
+/** Places for streams of one kind, each given back when its call is over, however that came about. */
+class StreamPlaces {
+  readonly #calls = new Set<EventEmitter>();
+
+  enter(call: EventEmitter): boolean {
+    if (this.#calls.size >= busStreamsMax) return false;
+    this.#calls.add(call);
+    const leave = (): void => {
+      this.#calls.delete(call);
+    };
+    for (const end of ['cancelled', 'close', 'finish', 'error']) call.once(end, leave);
+    return true;
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { type ClientDuplexStream, status as grpcCode } from '@grpc/grpc-js';
 import type { BusError } from '../../core/failure.ts';
 import { parseFieldPath } from '../grpc/field-path.ts';
 import { busErrorOf } from '../grpc/grpc-status.ts';
+import { noDetails } from '../grpc/status-details.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
 
 /** Publishes one after another without waiting for each answer. After a failed stream every later `publish` fails too: open a new one. */
@@ -38,14 +39,15 @@ export function createPublishPipe(
         field: parseFieldPath(one.field),
         reason: one.description,
       }));
-      waiter?.reject(busErrorOf(refused.code, refused.message, faults));
+      const retryAfterMs = refused.retry_after_ms === 0 ? null : refused.retry_after_ms;
+      waiter?.reject(busErrorOf(refused.code, refused.message, { faults, retryAfterMs }));
     }
   });
   call.on('error', (error: unknown) => {
     fail(failureOf(error));
   });
   call.on('end', () => {
-    fail(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', []));
+    fail(busErrorOf(grpcCode.UNAVAILABLE, 'the bus ended the stream', noDetails));
   });
   return {
     publish: (request) =>

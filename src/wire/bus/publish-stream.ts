@@ -1,7 +1,7 @@
 import type { ServerDuplexStream, ServerErrorResponse, StatusObject } from '@grpc/grpc-js';
-import { AppendError, InvalidInputError } from '../../core/failure.ts';
+import { AppendError, InvalidInputError, ThrottledError } from '../../core/failure.ts';
 import { publishesInFlightMax } from '../../core/limits.ts';
-import { violationsOf } from '../grpc/grpc-status.ts';
+import { violationsOf } from '../grpc/status-details.ts';
 import type { PublishResponseMessage } from './bus-messages.ts';
 
 type Status = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
@@ -11,7 +11,8 @@ function refusal(error: unknown, fail: (error: unknown) => Status): PublishRespo
   const { code, details } = fail(error);
   const violations =
     error instanceof InvalidInputError || error instanceof AppendError ? violationsOf(error.faults) : [];
-  return { ids: [], last_sequence: 0, error: { code, message: details, field_violations: violations } };
+  const retry_after_ms = error instanceof ThrottledError ? error.retryAfterMs : 0;
+  return { ids: [], last_sequence: 0, error: { code, message: details, field_violations: violations, retry_after_ms } };
 }
 
 /**

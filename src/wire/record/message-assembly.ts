@@ -23,6 +23,11 @@ export class BatchAssembly {
     this.#length += record.length;
   }
 
+  /** What was added is not wanted. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** The batch, and an empty assembly. `throughId` '' leaves it out. */
   finish(throughSequence: number, throughId: string): Buffer {
     const tail = protobuf.Writer.create();

@@ -9,6 +9,8 @@ type Writer = protobuf.Writer;
 
 /** Field tags of the proto: (number << 3) | wire type; 0 varint, 2 length-delimited. */
 const varint = (field: number): number => field << 3;
+/** Bytes of a varint of 2^52 at most. */
+const sequenceBytesMax = 8;
 const delimited = (field: number): number => (field << 3) | 2;
 
 /** UNSPECIFIED for null. */
@@ -89,6 +91,18 @@ export function peekRecord(bytes: Uint8Array): { readonly sequence: number; read
     else reader.skipType(tag & 7);
   }
   return { sequence, id };
+}
+
+/** True for an encoded Record of this sequence: its first field. Cost: a few bytes looked at. */
+export function beginsWithSequence(bytes: Uint8Array, sequence: number): boolean {
+  if (bytes[0] !== varint(1)) return false;
+  let value = 0;
+  for (let at = 1, unit = 1; at <= sequenceBytesMax; at += 1, unit *= 128) {
+    const byte = bytes[at] ?? 0;
+    value += (byte & 127) * unit;
+    if (byte < 128) return value === sequence;
+  }
+  return false;
 }
 
 /** Whose an encoded Record of this file is, and of which kind: the execution is the first field of either body. */

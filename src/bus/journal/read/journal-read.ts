@@ -2,7 +2,7 @@ import type { ReadRange } from '../../../contract/journal.ts';
 import { toSequence } from '../../../core/sequence.ts';
 import { lastSequence } from '../../../executions/entry.ts';
 import type { ExecutionRegistry } from '../../../executions/registry.ts';
-import { isChangeRecord, peekBody } from '../../../wire/record/record-codec.ts';
+import { beginsWithSequence, isChangeRecord, peekBody } from '../../../wire/record/record-codec.ts';
 import type { JournalStore } from '../../engine/journal-store.ts';
 import { IndexMerge } from './index-merge.ts';
 
@@ -29,39 +29,65 @@ class Taking {
   }
 }
 
-/**
- * Reads a range whose end is flushed, in one synchronous piece. `through`: everything that matches up to there was taken.
- * Cost: the records of the range, or with executions at most a look and a seek for each that may match, and the records that do.
- */
-export function readRecords(
-  store: JournalStore,
-  registry: ExecutionRegistry,
-  range: ReadRange,
-  take: (record: Uint8Array) => void,
-): { readonly records: number; readonly through: number } {
-  const taking = new Taking(range, take);
-  const through =
-    range.executionIds === null
-      ? readAll(store, range, taking)
-      : readExecutions(store, new Set(candidates(registry, range.executionIds, range)), range, taking);
-  return { records: taking.records, through };
+/** What is read from. */
+export interface ReadSource {
+  readonly store: JournalStore;
+  readonly registry: ExecutionRegistry;
+  /** A repair may have left holes between the records; without one each hole is damage. */
+  readonly holes: boolean;
 }
 
-function readAll(store: JournalStore, range: ReadRange, taking: Taking): number {
+export interface Reading {
+  readonly records: number;
+  /** Everything that matches up to there was taken. */
+  readonly through: number;
+  /** The record behind `through` must be there and is not, or is another: reading cannot go on. */
+  readonly damagedAt: number | null;
+}
+
+interface Progress {
+  readonly through: number;
+  readonly damagedAt: number | null;
+}
+
+/**
+ * Reads a range whose end is flushed, in one synchronous piece.
+ * Cost: the records of the range, or with executions at most a look and a seek for each that may match, and the records that do.
+ */
+export function readRecords(source: ReadSource, range: ReadRange, take: (record: Uint8Array) => void): Reading {
+  const taking = new Taking(range, take);
+  const progress =
+    range.executionIds === null
+      ? readAll(source, range, taking)
+      : readExecutions(source, new Set(candidates(source.registry, range.executionIds, range)), range, taking);
+  return { records: taking.records, ...progress };
+}
+
+/** The record at a sequence. LMDB does not notice a page of something else: one that does not begin with its own sequence is no record. */
+function soundRecord(store: JournalStore, sequence: number): Uint8Array | null {
+  const record = store.record(sequence);
+  return record !== null && beginsWithSequence(record, sequence) ? record : null;
+}
+
+const whole = (range: ReadRange): Progress => ({ through: Math.max(range.after, range.until), damagedAt: null });
+
+function readAll(source: ReadSource, range: ReadRange, taking: Taking): Progress {
+  const { store, holes } = source;
   let through: number = range.after;
   while (through < range.until) {
-    const record = store.record(through + 1);
+    const record = soundRecord(store, through + 1);
     if (record === null) {
       const next = store.head(through + 1);
+      if (!holes || next?.sequence === through + 1) return { through, damagedAt: through + 1 };
       if (next === null || next.sequence > range.until) break;
       through = next.sequence - 1;
     } else {
       const wanted = !range.eventsOnly || !isChangeRecord(record);
-      if (wanted && !taking.offer(record)) return through;
+      if (wanted && !taking.offer(record)) return { through, damagedAt: null };
       through += 1;
     }
   }
-  return Math.max(range.after, range.until);
+  return whole(range);
 }
 
 /**
@@ -69,33 +95,41 @@ function readAll(store: JournalStore, range: ReadRange, taking: Taking): number 
  * they fill the read, and the bus is not held up by a seek for each. Then the index.
  */
 function readExecutions(
+  source: ReadSource,
+  executionIds: ReadonlySet<string>,
+  range: ReadRange,
+  taking: Taking,
+): Progress {
+  let through: number = range.after;
+  for (let looks = 0; looks < executionIds.size && through < range.until; looks += 1) {
+    const record = soundRecord(source.store, through + 1);
+    // A hole: the index knows whose it was.
+    if (record === null) break;
+    const { executionId, isChange } = peekBody(record);
+    const wanted = executionIds.has(executionId) && !(range.eventsOnly && isChange);
+    if (wanted && !taking.offer(record)) return { through, damagedAt: null };
+    through += 1;
+  }
+  if (through >= range.until) return whole(range);
+  return readIndexed(source.store, executionIds, { ...range, after: toSequence(through) }, taking);
+}
+
+/** A row of the index whose record is not there is damage, after a repair too: that one indexes what it keeps. */
+function readIndexed(
   store: JournalStore,
   executionIds: ReadonlySet<string>,
   range: ReadRange,
   taking: Taking,
-): number {
-  let through: number = range.after;
-  for (let looks = 0; looks < executionIds.size && through < range.until; looks += 1) {
-    const record = store.record(through + 1);
-    if (record === null) break;
-    const { executionId, isChange } = peekBody(record);
-    const wanted = executionIds.has(executionId) && !(range.eventsOnly && isChange);
-    if (wanted && !taking.offer(record)) return through;
-    through += 1;
-  }
-  if (through >= range.until) return Math.max(range.after, range.until);
-  return readIndexed(store, executionIds, { ...range, after: toSequence(through) }, taking);
-}
-
-function readIndexed(store: JournalStore, executionIds: ReadonlySet<string>, range: ReadRange, taking: Taking): number {
+): Progress {
   const merge = new IndexMerge(store, executionIds, range.after, range.eventsOnly);
   let through: number = range.after;
   for (let sequence = merge.next(); sequence !== null && sequence <= range.until; sequence = merge.next()) {
-    const record = store.record(sequence);
-    if (record !== null && !taking.offer(record)) return through;
+    const record = soundRecord(store, sequence);
+    if (record === null) return { through: sequence - 1, damagedAt: sequence };
+    if (!taking.offer(record)) return { through, damagedAt: null };
     through = sequence;
   }
-  return Math.max(range.after, range.until);
+  return whole(range);
 }
 
 /** Executions that can have a record in the range. One that the registry has forgotten may still have records. */

@@ -1,0 +1,65 @@
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { AppendError } from '../../core/failure.ts';
+import { commitBytesMax, diskReserveBytes } from '../../core/limits.ts';
+
+/** lmdb-js rejects with a wrapper whose `commitError` is a promise that rejects with the reason. */
+export async function rootCause(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+/** Throws `journal-full` when the disk has nothing above its reserve. Cost: one look at the file system, microseconds. */
+export function refuseWithoutRoom(file: string): void {
+  if (freeBytes(file) < diskReserveBytes) throw new AppendError('journal-full', 'the disk of the journal is full');
+}
+
+/** Infinite where nobody can say: a file system that counts no blocks, or a file that was deleted under its journal. */
+function freeBytes(file: string): number {
+  try {
+    const { blocks, bavail, bsize } = statfsSync(file);
+    return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+const noRoom = /no space|ENOSPC|MAP_FULL|quota|EDQUOT|too large|EFBIG/i;
+const noWriting = /read-only|EROFS|EACCES|EPERM|permission|not permitted/i;
+
+/** A commit that did not happen, in the journal's words. `file`: the journal's own. */
+export function appendErrorOf(cause: unknown, file: string): AppendError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  // LMDB calls a write that the disk took only in part an input/output error: what stopped it is asked for.
+  const reason = /input\/output|EIO/i.test(message) ? `${message}; ${growthFault(file) ?? ''}` : message;
+  if (noRoom.test(reason)) return new AppendError('journal-full', 'the disk of the journal is full', { cause });
+  if (noWriting.test(reason)) {
+    return new AppendError('journal-read-only', 'the disk of the journal is read-only', { cause });
+  }
+  return new AppendError('journal-failed', `the journal could not be written: ${message}`, { cause });
+}
+
+const probeBytes = 4_096;
+
+/** Why a file beside this one cannot grow to where this one ends and a page further; null when it can. Leaves nothing behind. */
+function growthFault(file: string): string | null {
+  const probe = `${file}.room`;
+  try {
+    if (freeBytes(file) < commitBytesMax) return 'ENOSPC';
+    const descriptor = openSync(probe, 'w');
+    try {
+      writeSync(descriptor, Buffer.alloc(probeBytes), 0, probeBytes, statSync(file).size);
+    } finally {
+      closeSync(descriptor);
+    }
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}
