@@ -33,6 +33,7 @@ const description: DescribeResponseMessage = {
   retained_bytes: 1,
   retention_max_age_ms: 1,
   retention_max_bytes: 1,
+  damaged_sequence: 0,
 };
 
 const records: readonly RecordMessage[] = [
