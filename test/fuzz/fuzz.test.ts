@@ -11,15 +11,15 @@ import { fuzzTargets } from './targets.ts';
 const given = process.env['RIVULET_SEED'];
 const seed = given === undefined ? randomInt(2 ** 32) : Number(given) >>> 0;
 
-/** About two seconds each on one core. */
+/** One to three seconds each. */
 const shortCases: Readonly<Record<string, number>> = {
-  http: 2_000,
-  grpc: 2_000,
-  query: 15_000,
-  headers: 20_000,
-  body: 10_000,
-  record: 6_000,
-  window: 6_000,
+  http: 1_200,
+  grpc: 1_200,
+  query: 10_000,
+  headers: 15_000,
+  body: 6_000,
+  record: 4_000,
+  window: 4_000,
 };
 
 async function run(t: ExecutionContext, target: FuzzTarget): Promise<void> {

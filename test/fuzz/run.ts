@@ -117,11 +117,33 @@ async function runAgainstProgram(
     const port = Number(new URL(system.http).port);
     const slow = { sockets: 200, everyMs: 1_000, patienceMs: 60_000 };
     const loris = await Promise.all([slowLoris(port, 'head', slow), slowLoris(port, 'body', slow)]);
-    const after = await settledFootprint(pid);
-    say(`after:  ${footprintText(after)}`);
+    const after = await restedFootprint(pid, before, async (round) => {
+      for (const target of targets) {
+        await runTarget(target, system, Math.ceil(casesOf(target, options) * warmUpPart), warmUpSeed + round);
+      }
+    });
     return { before, after, loris };
   } finally {
     await owner.finish();
+  }
+}
+
+const restsMax = 4;
+
+/**
+ * The footprint afterwards. What V8 has not collected yet looks like a leak, and nobody can tell it from outside to collect; so above the bound more
+ * cases are run and it is looked at again: garbage goes in the meantime, a leak grows.
+ */
+async function restedFootprint(
+  pid: number,
+  before: Footprint,
+  runMore: (round: number) => Promise<void>,
+): Promise<Footprint> {
+  for (let rest = 1; ; rest += 1) {
+    const after = await settledFootprint(pid);
+    say(`after:  ${footprintText(after)}`);
+    if (leakOf(before, after) === null || rest === restsMax) return after;
+    await runMore(rest);
   }
 }
 
