@@ -22,7 +22,8 @@ async function faultOf(response: Response): Promise<{ loc: unknown; type: unknow
 
 test.serial('values of execution_id: 1,000 are taken, 1,001 are 422', async (t) => {
   // Each counts once, so they are different ones, and unknown: 404 is what comes after the count.
-  const query = (count: number): string => Array.from({ length: count }, () => `execution_id=${newExecution()}`).join('&');
+  const query = (count: number): string =>
+    Array.from({ length: count }, () => `execution_id=${newExecution()}`).join('&');
   t.is((await system.fetch(`/api/v1/storage/events?${query(1_000)}`)).status, 404);
   const refused = await system.fetch(`/api/v1/storage/events?${query(1_001)}`);
   t.is(refused.status, 422);
@@ -114,18 +115,21 @@ test.serial('catch-up readers: with 12 at a time every one has its 200 at once, 
   }
 });
 
-test.serial('--publish-rate: above it 429 with Retry-After, below it 202; --bus-publish-rate says the same through the router', async (t) => {
-  for (const option of ['--publish-rate=1', '--bus-publish-rate=1']) {
-    const slow = await startSystem(t, [option]);
-    const batch = { events: Array.from({ length: 1_000 }, (_, n) => eventAt(execution, `p${n}`)) };
-    t.is((await slow.post(batch)).status, 202, 'a full batch is the least burst');
-    const refused = await slow.post(batch);
-    t.is(refused.status, 429, option);
-    const seconds = Number(refused.headers.get('retry-after'));
-    t.true(seconds > 900 && seconds <= 1_000, String(seconds));
-    const body = (await refused.json()) as Record<string, unknown>;
-    t.is(body['error_code'], 'PUBLISH_RATE_EXCEEDED');
-    t.is((await slow.json(`/api/v1/executions/${execution}`))['events'], 1_000);
-    await slow.stop();
-  }
-});
+test.serial(
+  '--publish-rate: above it 429 with Retry-After, below it 202; --bus-publish-rate says the same through the router',
+  async (t) => {
+    for (const option of ['--publish-rate=1', '--bus-publish-rate=1']) {
+      const slow = await startSystem(t, [option]);
+      const batch = { events: Array.from({ length: 1_000 }, (_, n) => eventAt(execution, `p${n}`)) };
+      t.is((await slow.post(batch)).status, 202, 'a full batch is the least burst');
+      const refused = await slow.post(batch);
+      t.is(refused.status, 429, option);
+      const seconds = Number(refused.headers.get('retry-after'));
+      t.true(seconds > 900 && seconds <= 1_000, String(seconds));
+      const body = (await refused.json()) as Record<string, unknown>;
+      t.is(body['error_code'], 'PUBLISH_RATE_EXCEEDED');
+      t.is((await slow.json(`/api/v1/executions/${execution}`))['events'], 1_000);
+      await slow.stop();
+    }
+  },
+);

@@ -95,7 +95,12 @@ test('readers at different places that retention overtakes: contiguous runs with
   const publish = async (count: number): Promise<void> => {
     const events = Array.from({ length: count }, (_, n) => {
       const index = ids.length + n;
-      return { execution_id: execution, stage: 's', path: `${index % 2 === 0 ? 'even' : 'odd'}${index}`, metadata: padding };
+      return {
+        execution_id: execution,
+        stage: 's',
+        path: `${index % 2 === 0 ? 'even' : 'odd'}${index}`,
+        metadata: padding,
+      };
     });
     ids.push(...(await system.publish(...events)));
   };
