@@ -237,3 +237,20 @@ test('no 204 when one of its executions runs again by the time it is decided', (
   t.deepEqual(client.socket.paths, ['wanted.json']);
   harness.close();
 });
+
+// With the bus away, each client that came and went left its session and its read behind, asked again four times a second.
+test('a block of history that its last stream no longer waits for is dropped, one that another waits for is not', (t) => {
+  const harness = new ShardHarness(80_000);
+  const start = harness.event(a, '1');
+  harness.event(a, '2');
+  harness.lap();
+  const clients = [1, 2].map(() => harness.join({ values: [a] }, { start }));
+  const report = harness.take('read-history');
+  t.truthy(report);
+  t.is(harness.take('read-history'), null, 'they share one');
+  clients[0]?.events.onClosed();
+  t.is(harness.take('drop-history'), null);
+  clients[1]?.events.onClosed();
+  t.is(harness.take('drop-history')?.ticket, report?.ticket);
+  harness.close();
+});

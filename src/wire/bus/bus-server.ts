@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import {
   status as grpcCode,
   type handleBidiStreamingCall,
@@ -14,7 +15,6 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
-import type { EventEmitter } from 'node:events';
 import type { Clock } from '../../core/clock.ts';
 import { StartError, ThrottledError } from '../../core/failure.ts';
 import { busStopMs, busStreamRetryMs, busStreamsMax, grpcMessageBytesMax } from '../../core/limits.ts';
