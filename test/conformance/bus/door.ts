@@ -77,6 +77,8 @@ export class Feed<Message> {
   /** Of each message, encoded. */
   readonly sizes: number[] = [];
   refusal: Refusal | null = null;
+  /** What `refusal` was made of. */
+  error: unknown = null;
   ended = false;
   readonly #call: ClientReadableStream<{ message: Message; size: number }>;
   readonly #say: (waiting: string | null) => void;
@@ -94,6 +96,7 @@ export class Feed<Message> {
       this.#wake();
     });
     call.on('error', (error: unknown) => {
+      this.error = error;
       this.refusal = refusalOf(error);
       this.#wake();
     });
@@ -110,7 +113,7 @@ export class Feed<Message> {
         const got = this.refusal ?? 'the end of the stream';
         throw new CheckFailure(`the call ended before ${what}`, { expected: what, got });
       }
-      await this.#change();
+      await this.change();
     }
     this.#say(null);
   }
@@ -122,7 +125,7 @@ export class Feed<Message> {
       if (this.messages.length > 0) {
         throw new CheckFailure('the call is refused', { expected: 'a status', got: this.messages[0] });
       }
-      await this.#change();
+      await this.change();
     }
     this.#say(null);
     return this.refusal;
@@ -132,7 +135,8 @@ export class Feed<Message> {
     this.#call.cancel();
   }
 
-  #change(): Promise<void> {
+  /** Settles at the next message, refusal or end. */
+  change(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
@@ -150,12 +154,15 @@ export interface ReadResult {
 export class BusDoor implements Door {
   waiting: string | null = null;
   readonly #client: Client;
+  /** Calls of the check, which outlive their client's `close` unless they are cancelled. */
+  readonly #calls: { cancel(): void }[] = [];
 
   constructor(address: string) {
     this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   }
 
   close(): void {
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
   }
 
@@ -174,7 +181,9 @@ export class BusDoor implements Door {
 
   publishStream(): ClientDuplexStream<messages.PublishRequestMessage, messages.PublishResponseMessage> {
     const { path, requestSerialize, responseDeserialize } = methods.publishStream;
-    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    this.#calls.push(call);
+    return call;
   }
 
   describe(cursor = ''): Promise<messages.DescribeResponseMessage> {
@@ -209,7 +218,9 @@ export class BusDoor implements Door {
       message: responseDeserialize(bytes),
       size: bytes.length,
     });
-    return new Feed(this.#client.makeServerStreamRequest(path, requestSerialize, sized, request), (waiting) => {
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, sized, request);
+    this.#calls.push(call);
+    return new Feed(call, (waiting) => {
       this.waiting = waiting;
     });
   }
@@ -218,11 +229,18 @@ export class BusDoor implements Door {
     const { path, requestSerialize, responseDeserialize } = method;
     this.waiting = `an answer to ${path}`;
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) => {
-        this.waiting = null;
-        if (error !== null) reject(error);
-        else resolve(present(answer, 'an answer'));
-      });
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        (error, answer) => {
+          this.waiting = null;
+          if (error !== null) reject(error);
+          else resolve(answer as Response);
+        },
+      );
+      this.#calls.push(call);
     });
   }
 
@@ -231,13 +249,14 @@ export class BusDoor implements Door {
     const asIs = (bytes: Buffer): Buffer => bytes;
     this.waiting = `an answer to ${path}`;
     const call = this.#client.makeBidiStreamRequest(path, asIs, asIs);
+    this.#calls.push(call);
     return new Promise((resolve, reject) => {
       call.once('data', (bytes: Buffer) => {
         this.waiting = null;
-        call.end();
         resolve(bytes);
       });
-      call.once('error', reject);
+      // It stays for the cancellation, which is an error of the call too.
+      call.on('error', reject);
       call.write(request);
     });
   }

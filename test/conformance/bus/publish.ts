@@ -230,7 +230,7 @@ const boundChecks: readonly Check<BusDoor>[] = [
     section: 'proto: SIZES',
     run: async (bus) => {
       const execution = newExecution();
-      await bus.publish(change(execution, { status: statuses.running, reason: long(1_024) }));
+      await bus.publish(change(execution, { status: statuses.running, reason: `${long(1_015)}\nline\n\ttab`.slice(0, 1_024) }));
       const refusal = await bus.refused(change(execution, { status: statuses.failed, reason: long(1_025) }));
       invalid(refusal, ['entries[0].change.reason']);
     },

@@ -12,7 +12,7 @@ function streamed(
   bus.waiting = `${requests.length} replies of PublishStream`;
   return new Promise((resolve, reject) => {
     call.on('data', (answer: PublishResponseMessage) => answers.push(answer));
-    call.once('error', reject);
+    call.on('error', reject);
     call.once('end', () => {
       bus.waiting = null;
       resolve(answers);
