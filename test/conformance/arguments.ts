@@ -53,7 +53,8 @@ export function parseArguments(words: readonly string[]): KitArguments | null {
   if (values.has('--help')) return null;
   const one = (flag: string): string | null => values.get(flag)?.at(-1) ?? null;
   const [http, bus] = [one('--http'), one('--bus')];
-  if (http === null && bus === null && !values.has('--list')) throw new UsageError('--http <url>, --bus <host:port> or both');
+  if (http === null && bus === null && !values.has('--list'))
+    throw new UsageError('--http <url>, --bus <host:port> or both');
   return {
     http: http === null ? null : parseHttp(http),
     bus: bus === null ? null : parseBus(bus),

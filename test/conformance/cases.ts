@@ -59,7 +59,11 @@ export async function runConformanceCases(baseUrl: string, parsed?: ParsedDoor):
 }
 
 /** Sends one case; null when it holds. */
-export async function failureOf(baseUrl: string, testCase: ConformanceCase, parsed?: ParsedDoor): Promise<string | null> {
+export async function failureOf(
+  baseUrl: string,
+  testCase: ConformanceCase,
+  parsed?: ParsedDoor,
+): Promise<string | null> {
   return differenceOf(testCase, await send(baseUrl, testCase)) ?? parsedDifference(testCase, parsed);
 }
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArguments, UsageError, usage } from './arguments.ts';
-import { BusDoor } from './bus/door.ts';
 import { busChecks } from './bus/bus-checks.ts';
+import { BusDoor } from './bus/door.ts';
 import { HttpDoor } from './http/door.ts';
 import { httpChecks } from './http/http-checks.ts';
 import type { Check, Door } from './kit/check.ts';

@@ -35,16 +35,32 @@ const withoutHeader =
   });
 
 const httpFaults: readonly (readonly [string, HttpFault, readonly string[]])[] = [
-  ['lines end in CRLF', { text: (text) => text.replaceAll('\n', '\r\n') }, ['stream/frame-bytes', 'stream/ready-first']],
-  ['event before id', { text: (text) => text.replace(/(id: .*\n)(event: .*\n)/g, '$2$1') }, ['stream/frame-bytes', 'end/done']],
+  [
+    'lines end in CRLF',
+    { text: (text) => text.replaceAll('\n', '\r\n') },
+    ['stream/frame-bytes', 'stream/ready-first'],
+  ],
+  [
+    'event before id',
+    { text: (text) => text.replace(/(id: .*\n)(event: .*\n)/g, '$2$1') },
+    ['stream/frame-bytes', 'end/done'],
+  ],
   ['ready says no retry', { text: (text) => text.replace('retry: 1000\n', '') }, ['stream/ready-first']],
   [
     'the first bytes are a comment with an empty line',
     { text: (text) => text.replace(/^:\n$/, ': ping\n\n') },
     ['stream/control-events-false'],
   ],
-  ['extension after size', { text: (text) => text.replace(/("extension":"[^"]*"),("size":\d+)/, '$2,$1') }, ['stream/json-key-order']],
-  ['absent keys are null', { text: (text) => text.replace(/,"time"/g, ',"size":null,"time"') }, ['stream/json-absent-keys']],
+  [
+    'extension after size',
+    { text: (text) => text.replace(/("extension":"[^"]*"),("size":\d+)/, '$2,$1') },
+    ['stream/json-key-order'],
+  ],
+  [
+    'absent keys are null',
+    { text: (text) => text.replace(/,"time"/g, ',"size":null,"time"') },
+    ['stream/json-absent-keys'],
+  ],
   [
     'every event twice',
     { text: (text) => text.replace(/id: .*\nevent: storage.*\ndata: .*\n\n/g, '$&$&') },
@@ -55,8 +71,16 @@ const httpFaults: readonly (readonly [string, HttpFault, readonly string[]])[] =
     { text: (text) => text.replace(/^event: ready/, 'id: 0199\nevent: ready') },
     ['resume/malformed', 'resume/future', 'resume/expired', 'resume/of-no-record'],
   ],
-  ['a gap is not said', { text: (text) => text.replace(/id: .*\nevent: gap\ndata: .*\n\n/, '') }, ['resume/malformed-query']],
-  ['done says no reason', { text: (text) => text.replace('"reason":"executions_terminal",', '') }, ['end/done', 'end/last-of-a-set']],
+  [
+    'a gap is not said',
+    { text: (text) => text.replace(/id: .*\nevent: gap\ndata: .*\n\n/, '') },
+    ['resume/malformed-query'],
+  ],
+  [
+    'done says no reason',
+    { text: (text) => text.replace('"reason":"executions_terminal",', '') },
+    ['end/done', 'end/last-of-a-set'],
+  ],
   ['the cache may keep a stream', { head: withoutHeader('cache-control') }, ['stream/headers']],
   ['405 without allow', { head: withoutHeader('allow') }, ['error/method-not-allowed', 'error/head']],
   [
@@ -86,7 +110,7 @@ const httpFaults: readonly (readonly [string, HttpFault, readonly string[]])[] =
   [
     'Last-Event-ID is ignored',
     { ask: (asked) => ({ ...asked, headers: { ...asked.headers, 'last-event-id': '' } }) },
-    ['resume/header', 'resume/nil-uuid', 'resume/cut-anywhere', 'resume/ready-is-a-start', 'end/done-is-a-start'],
+    ['resume/header', 'resume/nil-uuid', 'resume/cut-anywhere', 'resume/ready-is-a-start'],
   ],
   [
     'source_id is ignored',
@@ -139,15 +163,26 @@ const mapRecords =
   (batch) => ({ ...batch, records: change(batch.records) });
 
 const busFaults: readonly (readonly [string, BusFault, readonly string[]])[] = [
-  ['ids are answered backwards', { published: (answer) => ({ ...answer, ids: answer.ids.toReversed() }) }, ['publish/ids-rise-in-order']],
+  [
+    'ids are answered backwards',
+    { published: (answer) => ({ ...answer, ids: answer.ids.toReversed() }) },
+    ['publish/ids-rise-in-order'],
+  ],
   [
     'source_id is ignored',
     {
       publish: ({ entries }) => ({
-        entries: entries.map((entry) => (entry.event === undefined ? entry : { event: { ...entry.event, source_id: '' } })),
+        entries: entries.map((entry) =>
+          entry.event === undefined ? entry : { event: { ...entry.event, source_id: '' } },
+        ),
       }),
     },
-    ['idempotency/across-publishes', 'idempotency/within-a-batch', 'idempotency/of-racing-publishes', 'idempotency/conflict'],
+    [
+      'idempotency/across-publishes',
+      'idempotency/within-a-batch',
+      'idempotency/of-racing-publishes',
+      'idempotency/conflict',
+    ],
   ],
   [
     'a bad entry is left out of its batch',
@@ -156,16 +191,46 @@ const busFaults: readonly (readonly [string, BusFault, readonly string[]])[] = [
   ],
   [
     'a change after the end is taken for the same one',
-    { publish: ({ entries }) => ({ entries: entries.map(({ change, ...rest }) => (change === undefined ? rest : { change: { ...change, status: 3 } })) }) },
+    {
+      publish: ({ entries }) => ({
+        entries: entries.map(({ change, ...rest }) =>
+          change === undefined ? rest : { change: { ...change, status: 3 } },
+        ),
+      }),
+    },
     ['finality/another-status', 'finality/within-a-batch', 'change/tags-are-only-added'],
   ],
-  ['records come twice', { batch: mapRecords((records) => records.flatMap((one) => [one, one])) }, ['subscribe/live-once-each-in-order', 'subscribe/after-id', 'read/by-executions']],
-  ['a record of each batch is lost', { batch: mapRecords((records) => records.slice(1)) }, ['subscribe/last-bytes', 'read/limit-records', 'publish/durable-at-last-sequence']],
-  ['through_sequence stays behind', { batch: (batch) => ({ ...batch, through_sequence: 0 }) }, ['subscribe/first-message-is-the-start', 'read/range', 'read/of-nobody']],
-  ['Read ignores its executions', { read: (request) => ({ ...request, execution_ids: [] }) }, ['read/by-executions', 'read/of-nobody']],
-  ['Read ignores its limits', { read: (request) => ({ ...request, limit_records: 0, limit_bytes: 0 }) }, ['read/limit-records', 'read/limit-bytes']],
+  [
+    'records come twice',
+    { batch: mapRecords((records) => records.flatMap((one) => [one, one])) },
+    ['subscribe/live-once-each-in-order', 'subscribe/after-id', 'read/by-executions'],
+  ],
+  [
+    'a record of each batch is lost',
+    { batch: mapRecords((records) => records.slice(1)) },
+    ['subscribe/after-id', 'read/limit-records', 'publish/durable-at-last-sequence'],
+  ],
+  [
+    'through_sequence stays behind',
+    { batch: (batch) => ({ ...batch, through_sequence: 0 }) },
+    ['subscribe/first-message-is-the-start', 'read/range', 'read/of-nobody'],
+  ],
+  [
+    'Read ignores its executions',
+    { read: (request) => ({ ...request, execution_ids: [] }) },
+    ['read/by-executions', 'read/of-nobody'],
+  ],
+  [
+    'Read ignores its limits',
+    { read: (request) => ({ ...request, limit_records: 0, limit_bytes: 0 }) },
+    ['read/limit-records', 'read/limit-bytes'],
+  ],
   ['Read ignores events_only', { read: (request) => ({ ...request, events_only: false }) }, ['read/events-only']],
-  ['there is no PublishStream, health or reflection', {}, ['publish-stream/a-reply-each-in-order', 'publish-stream/refusal-goes-on', 'service/health', 'service/reflection']],
+  [
+    'there is no PublishStream, health or reflection',
+    {},
+    ['publish-stream/a-reply-each-in-order', 'publish-stream/refusal-goes-on', 'service/health', 'service/reflection'],
+  ],
 ];
 
 async function busFailures(t: ExecutionContext, fault: BusFault, ids: readonly string[]): Promise<string[]> {

@@ -61,7 +61,9 @@ export async function startWrongBus(t: Owner, rightAddress: string, fault: BusFa
     };
 
   const implementation: Record<keyof typeof methods, unknown> = {
-    publish: unary(async (request: PublishRequestMessage) => published(await right.unary(methods.publish, publish(request)))),
+    publish: unary(async (request: PublishRequestMessage) =>
+      published(await right.unary(methods.publish, publish(request))),
+    ),
     describe: unary((request: { cursor?: string }) => right.unary(methods.describe, request)),
     subscribe: streamed(methods.subscribe, asIs, batch),
     read: streamed(methods.read, read, batch),

@@ -30,7 +30,9 @@ export async function startWrongHttp(t: Owner, rightUrl: string, fault: HttpFaul
       body += chunk;
     });
     incoming.on('end', () => {
-      const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
+      const headers = Object.fromEntries(
+        Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]),
+      );
       const plain = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body };
       const asked = fault.ask?.(plain) ?? plain;
       const { 'content-length': _length, 'transfer-encoding': _coding, ...passed } = asked.headers;

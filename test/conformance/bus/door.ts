@@ -38,9 +38,7 @@ type Method<Request, Response> = Pick<
   'path' | 'requestSerialize' | 'responseDeserialize'
 >;
 
-function methodOf<Request extends object, Response extends object>(
-  name: string,
-): MethodDefinition<Request, Response> {
+function methodOf<Request extends object, Response extends object>(name: string): MethodDefinition<Request, Response> {
   return present(service[name], `the proto has ${name}`) as unknown as MethodDefinition<Request, Response>;
 }
 
@@ -84,10 +82,7 @@ export class Feed<Message> {
   readonly #say: (waiting: string | null) => void;
   #wake: () => void = () => undefined;
 
-  constructor(
-    call: ClientReadableStream<{ message: Message; size: number }>,
-    say: (waiting: string | null) => void,
-  ) {
+  constructor(call: ClientReadableStream<{ message: Message; size: number }>, say: (waiting: string | null) => void) {
     this.#call = call;
     this.#say = say;
     call.on('data', ({ message, size }: { message: Message; size: number }) => {
@@ -156,12 +151,14 @@ export class BusDoor implements Door {
   readonly #client: Client;
   /** Calls of the check, which outlive their client's `close` unless they are cancelled. */
   readonly #calls: { cancel(): void }[] = [];
+  #closed = false;
 
   constructor(address: string) {
     this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   }
 
   close(): void {
+    this.#closed = true;
     for (const call of this.#calls) call.cancel();
     this.#client.close();
   }
@@ -236,6 +233,8 @@ export class BusDoor implements Door {
         request,
         (error, answer) => {
           this.waiting = null;
+          // A check that has failed may have left calls under way, for which nobody waits any more.
+          if (error !== null && this.#closed) return;
           if (error !== null) reject(error);
           else resolve(answer as Response);
         },

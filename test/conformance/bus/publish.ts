@@ -28,7 +28,8 @@ const orderChecks: readonly Check<BusDoor>[] = [
         newest = answer.last_sequence;
         ids.push(...answer.ids);
       }
-      for (const id of ids) matches(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'an id');
+      for (const id of ids)
+        matches(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'an id');
       rising(ids, 'ids rise as text, in the order of the request');
       const { records } = await bus.read({ execution_ids: [execution] });
       equal(
@@ -60,7 +61,9 @@ const orderChecks: readonly Check<BusDoor>[] = [
       const execution = newExecution();
       const metadata = { k: 'v', empty: '' };
       const more = { size: 0, content_type: 'text/plain', checksum: 'sha256:x', uri: 'file:///x', source_id: 's' };
-      await bus.publish(event(execution.toUpperCase(), 'a/B.MD', { ...more, metadata, extension: 'wrong', topic: 'wrong' }));
+      await bus.publish(
+        event(execution.toUpperCase(), 'a/B.MD', { ...more, metadata, extension: 'wrong', topic: 'wrong' }),
+      );
       const { records } = await bus.read({ execution_ids: [execution] });
       const stored = present(records[0]?.event, 'the record has an event');
       const { time, ...rest } = stored;
@@ -164,7 +167,12 @@ const bounds: readonly Bound[] = [
     beyond: { path: `${'a/'.repeat(64)}a` },
     field: 'path',
   },
-  { name: 'metadata-32-keys', fits: { metadata: metadataOf(32) }, beyond: { metadata: metadataOf(33) }, field: 'metadata' },
+  {
+    name: 'metadata-32-keys',
+    fits: { metadata: metadataOf(32) },
+    beyond: { metadata: metadataOf(33) },
+    field: 'metadata',
+  },
   {
     name: 'metadata-value-1024-bytes',
     fits: { metadata: { k: long(1_024) } },
@@ -175,16 +183,18 @@ const bounds: readonly Bound[] = [
 ];
 
 const boundChecks: readonly Check<BusDoor>[] = [
-  ...bounds.map(({ name, fits, beyond, field }): Check<BusDoor> => ({
-    id: `bus/publish/limit-${name}`,
-    section: 'proto: SIZES',
-    run: async (bus) => {
-      const execution = newExecution();
-      await bus.publish(event(execution, 'a', fits));
-      invalid(await bus.refused(event(execution, 'a', beyond)), [`entries[0].event.${field}`]);
-      equal((await bus.execution(execution))?.events, 1, 'the limit itself is taken, one above it is not');
-    },
-  })),
+  ...bounds.map(
+    ({ name, fits, beyond, field }): Check<BusDoor> => ({
+      id: `bus/publish/limit-${name}`,
+      section: 'proto: SIZES',
+      run: async (bus) => {
+        const execution = newExecution();
+        await bus.publish(event(execution, 'a', fits));
+        invalid(await bus.refused(event(execution, 'a', beyond)), [`entries[0].event.${field}`]);
+        equal((await bus.execution(execution))?.events, 1, 'the limit itself is taken, one above it is not');
+      },
+    }),
+  ),
   {
     id: 'bus/publish/limit-1000-entries',
     section: 'proto: SIZES',
@@ -202,7 +212,8 @@ const boundChecks: readonly Check<BusDoor>[] = [
     section: 'proto: SIZES',
     run: async (bus) => {
       const execution = newExecution();
-      const entries = (count: number) => Array.from({ length: count }, () => event(execution, 'a', { uri: long(4_000) }));
+      const entries = (count: number) =>
+        Array.from({ length: count }, () => event(execution, 'a', { uri: long(4_000) }));
       await bus.publish(...entries(250));
       equal((await bus.refused(...entries(270))).code, 'INVALID_ARGUMENT', 'above 1 MiB');
       equal((await bus.execution(execution))?.events, 250, 'events');
@@ -230,7 +241,9 @@ const boundChecks: readonly Check<BusDoor>[] = [
     section: 'proto: SIZES',
     run: async (bus) => {
       const execution = newExecution();
-      await bus.publish(change(execution, { status: statuses.running, reason: `${long(1_015)}\nline\n\ttab`.slice(0, 1_024) }));
+      await bus.publish(
+        change(execution, { status: statuses.running, reason: `${long(1_015)}\nline\n\ttab`.slice(0, 1_024) }),
+      );
       const refusal = await bus.refused(change(execution, { status: statuses.failed, reason: long(1_025) }));
       invalid(refusal, ['entries[0].change.reason']);
     },

@@ -1,4 +1,8 @@
-import type { PositionMessage, PublishResponseMessage, RecordBatchMessage } from '../../../src/wire/bus/bus-messages.ts';
+import type {
+  PositionMessage,
+  PublishResponseMessage,
+  RecordBatchMessage,
+} from '../../../src/wire/bus/bus-messages.ts';
 import { type Check, equal, holds, matches, present } from '../kit/check.ts';
 import { type BusDoor, change, event, type Feed, methods, newExecution, statuses } from './door.ts';
 
@@ -67,7 +71,10 @@ export const subscribeChecks: readonly Check<BusDoor>[] = [
       const feed = bus.subscribe({ oldest: true });
       await feed.until(() => feed.messages.some(({ records }) => records.length > 0), 'the first record');
       feed.cancel();
-      const first = at(feed.messages.flatMap(({ records }) => records), 0);
+      const first = at(
+        feed.messages.flatMap(({ records }) => records),
+        0,
+      );
       // Retention may move on between the two.
       holds(first.sequence >= before.oldest_sequence, 'it begins at the oldest kept', first.sequence);
       const after = await bus.describe();
@@ -303,7 +310,11 @@ export const readChecks: readonly Check<BusDoor>[] = [
     section: 'proto: ReadRequest.events_only',
     run: async (bus) => {
       const execution = newExecution();
-      const { ids } = await bus.publish(event(execution, 'a'), change(execution, { tags: ['x'] }), event(execution, 'b'));
+      const { ids } = await bus.publish(
+        event(execution, 'a'),
+        change(execution, { tags: ['x'] }),
+        event(execution, 'b'),
+      );
       const { records } = await bus.read({ execution_ids: [execution], events_only: true });
       equal(
         records.map(({ id }) => id),
@@ -351,7 +362,9 @@ export const stateChecks: readonly Check<BusDoor>[] = [
       );
       const feed = bus.feed(methods.executions, { execution_ids: [first, second.toUpperCase(), unknown] });
       await feed.until(() => feed.ended, 'the end of the snapshot');
-      const facts = new Map(feed.messages.flatMap(({ executions }) => executions).map((one) => [one.execution_id, one]));
+      const facts = new Map(
+        feed.messages.flatMap(({ executions }) => executions).map((one) => [one.execution_id, one]),
+      );
       equal([...facts.keys()].sort(), [first, second].sort(), 'those that it knows');
       const [a, b] = [facts.get(first), facts.get(second)];
       equal([a?.status, a?.events, a?.bytes, a?.last_id], [statuses.running, 1, 4, at(ids, 0)], 'facts of the first');
@@ -360,7 +373,11 @@ export const stateChecks: readonly Check<BusDoor>[] = [
       const complete = feed.messages.map(({ snapshot_complete }) => snapshot_complete);
       equal(complete.filter(Boolean).length, 1, 'snapshot_complete once');
       equal(complete.at(-1), true, 'on the last message');
-      holds(at(feed.messages, -1).as_of_sequence >= last_sequence, 'as of a sequence at or after the publish', complete);
+      holds(
+        at(feed.messages, -1).as_of_sequence >= last_sequence,
+        'as of a sequence at or after the publish',
+        complete,
+      );
     },
   },
   {

@@ -1,6 +1,6 @@
+import type { PublishEntryMessage, PublishResponseMessage } from '../../../src/wire/bus/bus-messages.ts';
 import { type Check, equal, holds, matches } from '../kit/check.ts';
 import { type BusDoor, event, methods, newExecution } from './door.ts';
-import type { PublishEntryMessage, PublishResponseMessage } from '../../../src/wire/bus/bus-messages.ts';
 
 /** Answers of a PublishStream to these requests, each as the wire has it. */
 function streamed(

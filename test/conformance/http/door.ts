@@ -53,6 +53,7 @@ export class HttpDoor implements Door {
   readonly base: URL;
   #waiting: (() => string) | null = null;
   readonly #requests = new Set<ClientRequest>();
+  #closed = false;
 
   constructor(base: URL) {
     this.base = base;
@@ -63,6 +64,7 @@ export class HttpDoor implements Door {
   }
 
   close(): void {
+    this.#closed = true;
     for (const sent of this.#requests) sent.destroy();
   }
 
@@ -158,7 +160,10 @@ export class HttpDoor implements Door {
     return new Promise((resolve, reject) => {
       const sent = protocol === 'https:' ? requestTls(options) : request(options);
       this.#requests.add(sent);
-      sent.on('error', reject);
+      sent.on('error', (error) => {
+        // A check that has failed may have left requests under way, for which nobody waits any more.
+        if (!this.#closed) reject(error);
+      });
       sent.once('close', () => this.#requests.delete(sent));
       sent.once('response', (response) => {
         resolve({ sent, response });

@@ -84,7 +84,11 @@ const executionChecks: readonly Check<HttpDoor>[] = [
       await door.change(execution, { tags: [first, second] });
       await door.change(execution, { status: 'completed' });
       const body = await door.change(execution, { tags: [third] });
-      equal(new Set(body['tags'] as unknown[]), new Set([first, second, third]), 'tags are only added, after the end too');
+      equal(
+        new Set(body['tags'] as unknown[]),
+        new Set([first, second, third]),
+        'tags are only added, after the end too',
+      );
       equal(body['status'], 'completed', 'the status');
     },
   },
@@ -158,7 +162,10 @@ const executionChecks: readonly Check<HttpDoor>[] = [
   },
 ];
 
-async function list(door: HttpDoor, query: Readonly<Record<string, string>>): Promise<{ ids: unknown[]; next: unknown }> {
+async function list(
+  door: HttpDoor,
+  query: Readonly<Record<string, string>>,
+): Promise<{ ids: unknown[]; next: unknown }> {
   const answer = await door.ask({ path: executionsPath, query });
   equal(answer.status, 200, `the list of ${JSON.stringify(query)}`);
   const { executions, next_cursor } = jsonOf(answer);
@@ -283,7 +290,10 @@ const accessChecks: readonly Check<HttpDoor>[] = [
         throw new CheckSkipped('a target beyond loopback may have authentication or a proxy, which decide about Host');
       }
       for (const host of ['conformance.invalid', 'localhost.conformance.invalid', '127.0.0.1.conformance.invalid']) {
-        errorResponse(await door.ask({ path: eventsPath, query: { execution_id: newExecution() }, headers: { host } }), 403);
+        errorResponse(
+          await door.ask({ path: eventsPath, query: { execution_id: newExecution() }, headers: { host } }),
+          403,
+        );
       }
       equal((await door.ask({ path: '/nope', headers: { host: 'localhost' } })).status, 404, 'localhost');
     },
@@ -307,7 +317,16 @@ const documentChecks: readonly Check<HttpDoor>[] = [
       holds(executionsPath in described, executionsPath, Object.keys(described));
       const parameters = ((stream?.['get'] as Json | undefined)?.['parameters'] ?? []) as Json[];
       const names = parameters.filter((one) => one['in'] === 'query').map(({ name }) => name);
-      const wanted = ['execution_id', 'stage', 'path', 'extension', 'timeout', 'keep_open', 'last_event_id', 'control_events'];
+      const wanted = [
+        'execution_id',
+        'stage',
+        'path',
+        'extension',
+        'timeout',
+        'keep_open',
+        'last_event_id',
+        'control_events',
+      ];
       equal(new Set(names), new Set(wanted), 'the query parameters of the stream');
     },
   },
