@@ -36,20 +36,29 @@ const timeoutSeconds = { least: 1, most: 600, usual: 30 } as const;
 const takesValue: ReadonlySet<string> = new Set(['--http', '--bus', '--case', '--timeout', '--json']);
 const plain: ReadonlySet<string> = new Set(['--list', '--slow', '--help']);
 
+/** Flags with the values given to each. Throws UsageError. */
+function flagsOf(words: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, string[]>();
+  const left = words.flatMap((word) => {
+    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
+    return equals === -1 ? [word] : [word.slice(0, equals), word.slice(equals + 1)];
+  });
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    if (plain.has(word)) {
+      values.set(word, []);
+      continue;
+    }
+    if (!takesValue.has(word)) throw new UsageError(`'${word}' is unknown: allowed are ${flags}`);
+    const value = left.shift() ?? '';
+    if (value === '' || value.startsWith('--')) throw new UsageError(`${word} needs a value`);
+    values.set(word, [...(values.get(word) ?? []), value]);
+  }
+  return values;
+}
+
 /** Null: help was asked for. Throws UsageError. */
 export function parseArguments(words: readonly string[]): KitArguments | null {
-  const values = new Map<string, string[]>();
-  for (let at = 0; at < words.length; at += 1) {
-    const word = words[at] ?? '';
-    const equals = word.indexOf('=');
-    const flag = equals === -1 ? word : word.slice(0, equals);
-    if (plain.has(flag) && equals === -1) values.set(flag, []);
-    else if (takesValue.has(flag)) {
-      const value = equals === -1 ? words[(at += 1)] : word.slice(equals + 1);
-      if (value === undefined || value === '' || value.startsWith('--')) throw new UsageError(`${flag} needs a value`);
-      values.set(flag, [...(values.get(flag) ?? []), value]);
-    } else throw new UsageError(`'${word}' is unknown: allowed are ${flags}`);
-  }
+  const values = flagsOf(words);
   if (values.has('--help')) return null;
   const one = (flag: string): string | null => values.get(flag)?.at(-1) ?? null;
   const [http, bus] = [one('--http'), one('--bus')];

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { parseArguments, UsageError, usage } from './arguments.ts';
+import { type KitArguments, parseArguments, UsageError, usage } from './arguments.ts';
 import { busChecks } from './bus/bus-checks.ts';
 import { BusDoor } from './bus/door.ts';
 import { HttpDoor } from './http/door.ts';
@@ -42,41 +42,65 @@ function placeOf(target: URL): [string, number] {
   return [target.hostname.replace(/^\[|\]$/g, ''), port];
 }
 
+/** Why the first target that cannot be reached cannot; null when all can. */
+async function firstUnreachable({ http, bus }: KitArguments): Promise<string | null> {
+  const targets = [
+    ['--http', http],
+    ['--bus', bus === null ? null : new URL(`http://${bus}`)],
+  ] as const;
+  for (const [flag, target] of targets) {
+    const reason = target === null ? null : await unreachable(...placeOf(target));
+    if (reason !== null) return `${flag} ${target?.host ?? ''} cannot be reached: ${reason}`;
+  }
+  return null;
+}
+
+interface Wanted {
+  readonly http: readonly Check<HttpDoor>[];
+  readonly bus: readonly Check<BusDoor>[];
+}
+
+/** The checks asked for; without a target, as `--list` may be, those of both halves. */
+function wantedOf({ http, bus, cases }: KitArguments): Wanted {
+  const both = http === null && bus === null;
+  const chosen = <D extends Door>(half: boolean, checks: readonly Check<D>[]): readonly Check<D>[] =>
+    checks.filter(({ id }) => (half || both) && (cases.length === 0 || cases.some((prefix) => id.startsWith(prefix))));
+  const wanted = { http: chosen(http !== null, httpChecks), bus: chosen(bus !== null, busChecks) };
+  if (wanted.http.length + wanted.bus.length === 0) {
+    throw new UsageError(`--case '${cases.join(' ')}': no check begins so; --list shows them`);
+  }
+  return wanted;
+}
+
+async function runAll(asked: KitArguments, wanted: Wanted): Promise<readonly CheckResult[]> {
+  const { http, bus, timeoutMs, slow } = asked;
+  const onResult = (result: CheckResult): void => {
+    for (const line of linesOf(result)) say(line);
+  };
+  const options = { timeoutMs, slow, onResult };
+  const results: CheckResult[] = [];
+  if (http !== null) results.push(...(await runChecks(wanted.http, () => new HttpDoor(http), options)));
+  if (bus !== null) results.push(...(await runChecks(wanted.bus, () => new BusDoor(bus), options)));
+  return results;
+}
+
 async function run(words: readonly string[]): Promise<number> {
   const asked = parseArguments(words);
   if (asked === null) {
     process.stdout.write(usage);
     return 0;
   }
-  const { http, bus, cases, timeoutMs, slow } = asked;
-  const wanted = <D extends Door>(checks: readonly Check<D>[]): readonly Check<D>[] =>
-    checks.filter(({ id }) => cases.length === 0 || cases.some((prefix) => id.startsWith(prefix)));
-  const both = http === null && bus === null;
-  const httpWanted = http !== null || both ? wanted(httpChecks) : [];
-  const busWanted = bus !== null || both ? wanted(busChecks) : [];
-  if (httpWanted.length + busWanted.length === 0) {
-    throw new UsageError(`--case '${cases.join(' ')}': no check begins so; --list shows them`);
-  }
+  const wanted = wantedOf(asked);
   if (asked.list) {
-    for (const { id, section } of [...httpWanted, ...busWanted]) say(`${id} (${section})`);
+    for (const { id, section } of [...wanted.http, ...wanted.bus]) say(`${id} (${section})`);
     return 0;
   }
-  for (const [flag, target] of [
-    ['--http', http],
-    ['--bus', bus === null ? null : new URL(`http://${bus}`)],
-  ] as const) {
-    const reason = target === null ? null : await unreachable(...placeOf(target));
-    if (reason === null) continue;
-    process.stderr.write(`conformance: ${flag} ${target?.host ?? ''} cannot be reached: ${reason}\n`);
+  const away = await firstUnreachable(asked);
+  if (away !== null) {
+    process.stderr.write(`conformance: ${away}\n`);
     return 1;
   }
-  const onResult = (result: CheckResult): void => {
-    for (const line of linesOf(result)) say(line);
-  };
-  const options = { timeoutMs, slow, onResult };
-  const results: CheckResult[] = [];
-  if (http !== null) results.push(...(await runChecks(httpWanted, () => new HttpDoor(http), options)));
-  if (bus !== null) results.push(...(await runChecks(busWanted, () => new BusDoor(bus), options)));
+  const results = await runAll(asked, wanted);
   const counts = countsOf(results);
   if (asked.json !== null) writeFileSync(asked.json, `${JSON.stringify({ ...counts, results }, null, 2)}\n`);
   say(`\n${summaryOf(counts)}`);

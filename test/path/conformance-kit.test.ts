@@ -60,7 +60,7 @@ test.serial('`rivulet up` passes every check, none skipped', async (t) => {
 
 test.serial('`rivulet bus` and `rivulet router`, apart, pass every check that is not slow', async (t) => {
   const directory = await temporaryDirectory(t);
-  const bus = await startProgram(t, ['bus', '--bus-port=0', '--ops-port=0', `--data-dir=${directory}`]);
+  const bus = await startProgram(t, ['bus', '--bus-port=0', `--data-dir=${directory}`]);
   const router = await startProgram(t, ['router', '--port=0', '--ops-port=0', `--bus=${bus.grpc}`, '--shards=2']);
   await router.untilReady('ready');
   const report = join(directory, 'report.json');

@@ -73,7 +73,7 @@ export async function startWrongBus(t: Owner, rightAddress: string, fault: BusFa
     },
   };
   const server = new Server();
-  server.addService(methods as unknown as ServiceDefinition, implementation as UntypedServiceImplementation);
+  server.addService(methods, implementation as UntypedServiceImplementation);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);

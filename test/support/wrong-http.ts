@@ -21,6 +21,13 @@ export interface HttpFault {
   readonly text?: (text: string, asked: Asked) => string;
 }
 
+const without = (headers: NodeJS.Dict<string | string[]>, ...names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => !names.includes(name))
+      .map(([name, value]) => [name, String(value)]),
+  );
+
 /** A server that is right in all but one thing: it asks a right one and spoils the request or the answer. Answers its URL. */
 export async function startWrongHttp(t: Owner, rightUrl: string, fault: HttpFault): Promise<string> {
   const { hostname, port } = new URL(rightUrl);
@@ -35,13 +42,12 @@ export async function startWrongHttp(t: Owner, rightUrl: string, fault: HttpFaul
       );
       const plain = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body };
       const asked = fault.ask?.(plain) ?? plain;
-      const { 'content-length': _length, 'transfer-encoding': _coding, ...passed } = asked.headers;
+      const passed = without(asked.headers, 'content-length', 'transfer-encoding');
       const bytes = Buffer.from(asked.body);
       const length = bytes.length === 0 ? {} : { 'content-length': String(bytes.length) };
       const options = { hostname, port, method: asked.method, path: asked.path, agent: false };
       const sent = request({ ...options, headers: { ...passed, ...length } }, (response) => {
-        const { 'content-length': _, ...rest } = response.headers;
-        const right = { status: response.statusCode ?? 0, headers: rest as Record<string, string> };
+        const right = { status: response.statusCode ?? 0, headers: without(response.headers, 'content-length') };
         const head = fault.head?.(right, asked) ?? right;
         outgoing.writeHead(head.status, { ...head.headers });
         outgoing.flushHeaders();

@@ -49,7 +49,7 @@ export class EventStream {
   readonly frames: Frame[] = [];
   readonly #sent: ClientRequest;
   readonly #say: (waiting: (() => string) | null) => void;
-  #fault: unknown = null;
+  #fault: CheckFailure | null = null;
   #parsed = 0;
   #wake: () => void = () => undefined;
 
@@ -133,6 +133,7 @@ export class EventStream {
         if (frame !== null) this.frames.push(frame);
       }
     } catch (error) {
+      if (!(error instanceof CheckFailure)) throw error;
       this.#fault ??= error;
     }
   }

@@ -199,7 +199,7 @@ const valueChecks: readonly Check<HttpDoor>[] = [
       const stream = await door.open({ execution_id: [known, unknown, tag] });
       await stream.end();
       equal(stream.status, 404, 'the status');
-      const body = jsonOf({ ...stream });
+      const body = jsonOf(stream);
       equal(body['detail'], `Execution not found: ${unknown}, ${tag}`, 'detail');
       equal(body['error_code'], 'EXECUTION_NOT_FOUND', 'error_code');
     },

@@ -4,7 +4,7 @@ import type { CheckResult } from './runner.ts';
 const valueCharactersMax = 400;
 
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'string' ? value : value === undefined ? 'undefined' : JSON.stringify(value);
   const line = text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
   return line.length > valueCharactersMax ? `${line.slice(0, valueCharactersMax)}… (${line.length} characters)` : line;
 }

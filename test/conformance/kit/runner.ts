@@ -53,28 +53,39 @@ async function runCheck<D extends Door>(check: Check<D>, open: () => D, timeoutM
   }
 }
 
-/** Runs the checks one after another, the slow ones beside them; results are told in the order of the list. */
+/** Checks under way at once, the slow ones apart: each has names of its own, and most of a check is waiting. */
+const checksAtOnce = 4;
+
+/** Runs the checks, a few at once, the slow ones beside them; results are told in the order of the list. */
 export async function runChecks<D extends Door>(
   checks: readonly Check<D>[],
   open: () => D,
   options: RunOptions,
 ): Promise<readonly CheckResult[]> {
   const { timeoutMs, slow, onResult } = options;
-  const beside = new Map<Check<D>, Promise<CheckResult>>();
-  if (slow) {
-    for (const check of checks.filter((one) => one.slow === true)) {
-      beside.set(check, runCheck(check, open, timeoutMs));
-    }
-  }
   const results: CheckResult[] = [];
-  for (const check of checks) {
+  const early = new Map<number, CheckResult>();
+  const tell = (index: number, result: CheckResult): void => {
+    early.set(index, result);
+    for (let next = early.get(results.length); next !== undefined; next = early.get(results.length)) {
+      results.push(next);
+      onResult(next);
+    }
+  };
+  const runAt = async (index: number, check: Check<D>): Promise<void> => {
+    tell(index, await runCheck(check, open, timeoutMs));
+  };
+  const beside: Promise<void>[] = [];
+  const queue: (readonly [number, Check<D>])[] = [];
+  for (const [index, check] of checks.entries()) {
     const { id, section } = check;
-    const skipped = check.slow === true && !slow;
-    const result: CheckResult = skipped
-      ? { id, section, outcome: 'skip', reason: 'slow; run it with --slow', ms: 0 }
-      : await (beside.get(check) ?? runCheck(check, open, timeoutMs));
-    results.push(result);
-    onResult(result);
+    if (check.slow !== true) queue.push([index, check]);
+    else if (slow) beside.push(runAt(index, check));
+    else tell(index, { id, section, outcome: 'skip', reason: 'slow; run it with --slow', ms: 0 });
   }
+  const hand = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await runAt(...next);
+  };
+  await Promise.all([...beside, ...Array.from({ length: checksAtOnce }, hand)]);
   return results;
 }
