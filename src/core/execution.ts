@@ -1,5 +1,5 @@
 import { parseUuid } from './event-id.ts';
-import { tagBytesMax } from './limits.ts';
+import { reasonBytesMax, tagBytesMax } from './limits.ts';
 
 /** A run of a pipeline. The order is that of the proto enum, from 1. */
 export const executionStatuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -26,4 +26,11 @@ export function tagFault(tag: string): string | null {
   if (hasControl(tag)) return 'must not contain control characters';
   if (parseUuid(tag) !== null) return 'must not be shaped like a UUID';
   return null;
+}
+
+/** Why a change's reason is refused, or null. It may have line breaks: it only ever travels inside JSON. */
+export function reasonFault(reason: string): string | null {
+  const bytes = Buffer.byteLength(reason);
+  if (bytes > reasonBytesMax) return `must be at most ${reasonBytesMax} bytes, is ${bytes}`;
+  return reason.isWellFormed() ? null : 'must be well-formed Unicode';
 }

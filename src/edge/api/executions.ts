@@ -1,7 +1,7 @@
 import type { ControlCall } from '../../contract/control.ts';
 import { parseUuid } from '../../core/event-id.ts';
-import { tagFault } from '../../core/execution.ts';
-import { executionTagsMax, pageCursorCharactersMax, reasonBytesMax } from '../../core/limits.ts';
+import { reasonFault, tagFault } from '../../core/execution.ts';
+import { executionTagsMax, pageCursorCharactersMax } from '../../core/limits.ts';
 import { type ValidationFault, valueFault } from '../http/validation.ts';
 import { collectQuery } from '../stream/query.ts';
 import { parseJsonBody } from './body.ts';
@@ -61,13 +61,6 @@ function changeFaults(change: Change, input: unknown): ValidationFault[] {
   const fault = reason === null ? null : reasonFault(reason);
   if (fault !== null) faults.push(valueFault(['body', 'reason'], fault, boundedInput(reason)));
   return faults;
-}
-
-/** A reason may have line breaks: it only ever travels inside JSON. */
-function reasonFault(reason: string): string | null {
-  const bytes = Buffer.byteLength(reason);
-  if (bytes > reasonBytesMax) return `must be at most ${reasonBytesMax} bytes, is ${bytes}`;
-  return reason.isWellFormed() ? null : 'must be well-formed Unicode';
 }
 
 const listNames = Object.keys(executionsQuery.shape);

@@ -1,8 +1,8 @@
 import type { JournalEntry } from '../../../contract/journal.ts';
-import { eventFaults, textFault } from '../../../core/event.ts';
+import { eventFaults } from '../../../core/event.ts';
 import { parseUuid } from '../../../core/event-id.ts';
 import { eventSizeFault } from '../../../core/event-json.ts';
-import { tagFault } from '../../../core/execution.ts';
+import { reasonFault, tagFault } from '../../../core/execution.ts';
 import type { Fault } from '../../../core/failure.ts';
 import * as limits from '../../../core/limits.ts';
 
@@ -45,7 +45,7 @@ function changeFaults(change: Extract<JournalEntry, { kind: 'change' }>): Fault[
     if (reason !== null) faults.push({ field: ['tags', index], reason });
     if (faults.length >= faultsMax) break;
   }
-  const reason = change.reason === '' ? null : textFault(change.reason, limits.reasonBytesMax);
+  const reason = reasonFault(change.reason);
   if (reason !== null) faults.push({ field: ['reason'], reason });
   return faults;
 }
