@@ -142,7 +142,10 @@ export const describeEveryMs = 5_000;
 
 /** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
 export const stalledCloseMs = 60_000;
-/** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */
+/**
+ * uWebSockets.js aborts 8 to 12 s after a failed write unless the response is paused and resumed meanwhile. A write whose answer is not certain is followed
+ * by a certain one within the same time.
+ */
 export const parkedNudgeMs = 4_000;
 /** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes. */
 export const catchUpStepsPerTurn = 32;

@@ -93,7 +93,7 @@ export class Shard implements StreamDoor {
     this.#report = report;
     clock.every(sweepPeriodMs, () => {
       this.#guard('sweep', () => {
-        sweep(this.#sessions, clock.monotonicMs());
+        sweep(this.#sessions, clock.monotonicMs(), this.#readOn);
       });
     });
   }
@@ -185,9 +185,13 @@ export class Shard implements StreamDoor {
 
   #writable(session: Session): void {
     if (session.state === 'closed') return;
-    this.#sessions.drained(session);
-    if (session.state === 'catching-up') this.#catchUp.enqueue(session);
+    this.#sessions.writable(session);
+    this.#readOn(session);
   }
+
+  readonly #readOn = (session: Session): void => {
+    if (session.state === 'catching-up') this.#catchUp.enqueue(session);
+  };
 
   #drainTo(from: WindowMark, to: Position): void {
     if (this.#lapped) return;

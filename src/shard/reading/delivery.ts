@@ -4,6 +4,7 @@ import { scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../../
 import type { RecordView } from '../../wire/frame/window-record.ts';
 import type { Group, GroupTable } from '../group.ts';
 import { type Cursor, copyCursor, type Session } from '../stream/session.ts';
+import { note } from '../stream/slow-client.ts';
 
 /** Numbers kept for a frame in `Group.frames`: start and end in the scratch, offset of its record in the scratch. */
 export const frameFields = 3;
@@ -17,14 +18,13 @@ interface Slice {
 }
 
 /**
- * The one policy for slow readers: a write that was buffered was taken, so the cursor stands behind it; the session leaves the index and keeps
- * nothing but that cursor. Whoever calls has written, and hands over where the write ended.
+ * A write that was buffered was taken, so the cursor stands behind it; the session leaves the index and keeps nothing but that cursor. Whoever calls has
+ * written and noted it (stream/slow-client.ts), and hands over where the write ended.
  */
-export function park(session: Session, at: Cursor, groups: GroupTable, nowMs: number): void {
+export function park(session: Session, at: Cursor, groups: GroupTable): void {
   groups.leave(session);
   session.cursor ??= { ...at };
   copyCursor(at, session.cursor);
-  session.blockedSinceMs = nowMs;
   session.advance('blocked');
 }
 
@@ -76,15 +76,15 @@ export class Delivery {
   }
 
   #write(session: Session, count: number, nowMs: number): void {
-    session.lastWriteMs = nowMs;
     for (let index = 0; index < count; index += 1) {
       const slice = this.#slices[index];
       if (slice === undefined) return;
       const outcome = session.socket.write(slice.bytes);
       this.#observer.delivered(slice.frames, slice.bytes.length);
+      note(session, outcome, nowMs);
       if (outcome === 'flushed') continue;
       this.#observer.parked();
-      park(session, slice.end, this.#groups, nowMs);
+      park(session, slice.end, this.#groups);
       return;
     }
   }
