@@ -111,6 +111,14 @@ export const correlationIdCharactersMax = 128;
  */
 export const sessionWriteBytesMax: number = 49_152;
 
+/**
+ * Bytes that one drain hands to live members before it puts the rest behind, to read on by turns: about 8 ms of writes, which is what a stream of another
+ * execution may have to wait. 1,000 members get 25 typical events each within it.
+ */
+export const drainBytesMax: number = 8_388_608;
+/** Bytes a member up to which a group gets its frames in the drain in any case, and first: a dozen typical events. */
+export const drainLightBytesMax: number = 4_096;
+
 /** Bytes of window that a shard copies to its private scratch at a time. Several of the largest record; small enough for L2. */
 export const scratchBytes = 262_144;
 
@@ -147,8 +155,9 @@ export const stalledCloseMs = 60_000;
  * by a certain one within the same time.
  */
 export const parkedNudgeMs = 4_000;
-/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes. */
+/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes; and their time, where each is dearer. */
 export const catchUpStepsPerTurn = 32;
+export const catchUpTurnMsMax = 2;
 
 /** Silence after which a heartbeat comment is written: below the 60 s of the common proxies with three to spare. */
 export const heartbeatMs = 15_000;
@@ -247,6 +256,7 @@ assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
+assert(drainLightBytesMax * 1_000 <= drainBytesMax, 'a thousand light members must fit a drain');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');

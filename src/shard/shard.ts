@@ -54,7 +54,10 @@ export class Shard implements StreamDoor {
     const failed = (session: Session, fault: unknown): void => {
       this.#sessions.failed(session, fault);
     };
-    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed });
+    const behind = (session: Session): void => {
+      this.#catchUp.enqueue(session);
+    };
+    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind });
     this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {

@@ -1,7 +1,7 @@
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
 import type { WindowReader } from '../../contract/window.ts';
 import type { Clock } from '../../core/clock.ts';
-import { catchUpStepsPerTurn, scratchBytes } from '../../core/limits.ts';
+import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes } from '../../core/limits.ts';
 import { RecordView } from '../../wire/frame/window-record.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
 import type { Sessions } from '../stream/sessions.ts';
@@ -18,6 +18,12 @@ export interface CatchUpDependencies {
   readonly report: (report: ShardReport) => void;
 }
 
+/** A block of history, until each session that asked for it has had its turn. */
+interface Arrived {
+  readonly outcome: HistoryOutcome;
+  readonly sessions: Session[];
+}
+
 /** A slice read from the window, kept for the turn: many streams that come back at once want the same bytes. */
 interface Shared {
   readonly bytes: Buffer;
@@ -28,13 +34,14 @@ interface Shared {
 /**
  * Brings sessions from their cursor to the shard's position: from the window while it reaches back that far, else in blocks of history.
  *
- * Fair: a queue, one slice a session and turn, `catchUpStepsPerTurn` steps between two looks at the sockets and the mailbox. Bounded: a session in the queue
- * costs a pointer; bytes exist for one turn only, or for one block of history and the sessions that asked for exactly it.
+ * Fair: a queue, one slice or block a session and turn, `catchUpStepsPerTurn` steps or `catchUpTurnMsMax` between two looks at the sockets and the mailbox.
+ * Bounded: a session in the queue costs a pointer; bytes exist for one turn only, or for one block of history and the sessions that asked for exactly it.
  */
 export class CatchUp {
   readonly #with: CatchUpDependencies;
   readonly #queue: Session[] = [];
   readonly #waiting = new Map<number, Session[]>();
+  readonly #arrived = new Map<number, Arrived>();
   /** Ticket of the block that is on its way, by group values and position. */
   readonly #tickets = new Map<string, number>();
   readonly #ticketKeys = new Map<number, string>();
@@ -67,23 +74,34 @@ export class CatchUp {
     if (this.#reads(session)) this.#step(session);
   };
 
-  /** A block of history has come: each session that asked for it takes what its filter lets through. */
+  /** A block of history has come: each session that asked for it takes what its filter lets through, when it is its turn. */
   onHistory(ticket: number, outcome: HistoryOutcome): void {
     const sessions = this.#waiting.get(ticket) ?? [];
     this.#waiting.delete(ticket);
     const key = this.#ticketKeys.get(ticket);
     this.#ticketKeys.delete(ticket);
     if (key !== undefined) this.#tickets.delete(key);
-    const take = (session: Session): void => {
-      if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
-      else this.#tooOld(session, outcome);
-      if (this.#reads(session)) this.enqueue(session);
-    };
-    for (const session of sessions) {
-      if (session.historyTicket !== ticket) continue;
+    // Backwards, because each is taken off the end.
+    if (sessions.length > 0) this.#arrived.set(ticket, { outcome, sessions: sessions.reverse() });
+    this.#schedule();
+  }
+
+  /** One session of the oldest block takes it; false when there is none. */
+  #stepArrived(): boolean {
+    for (const [ticket, { outcome, sessions }] of this.#arrived) {
+      const session = sessions.pop();
+      if (sessions.length === 0) this.#arrived.delete(ticket);
+      if (session?.historyTicket !== ticket) continue;
       session.historyTicket = 0;
-      if (this.#reads(session)) this.#with.sessions.contain(session, take);
+      if (!this.#reads(session)) continue;
+      this.#with.sessions.contain(session, () => {
+        if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
+        else this.#tooOld(session, outcome);
+        if (this.#reads(session)) this.enqueue(session);
+      });
+      return true;
     }
+    return false;
   }
 
   /** The journal may have changed: nothing that was read before may be used. */
@@ -92,6 +110,7 @@ export class CatchUp {
     this.#tickets.clear();
     this.#ticketKeys.clear();
     this.#waiting.clear();
+    this.#arrived.clear();
   }
 
   /** The session is gone or parked: a block on its way is no longer for it. */
@@ -113,13 +132,25 @@ export class CatchUp {
   }
 
   #turn(): void {
-    const steps = Math.min(this.#queue.length, catchUpStepsPerTurn);
-    for (const session of this.#queue.splice(0, steps)) {
+    const { clock, sessions } = this.#with;
+    const untilMs = clock.monotonicMs() + catchUpTurnMsMax;
+    // Who is in the queue now; whoever has had its step stands at the end again.
+    let waiting = this.#queue.length;
+    for (let steps = 0; steps < catchUpStepsPerTurn && clock.monotonicMs() < untilMs; steps += 1) {
+      // In turns: blocks are not to wait for the window, nor the window for blocks.
+      if (steps % 2 === 0 && this.#stepArrived()) continue;
+      if (waiting === 0) {
+        if (!this.#stepArrived()) break;
+        continue;
+      }
+      waiting -= 1;
+      const session = this.#queue.shift();
+      if (session === undefined) break;
       session.queued = false;
-      this.#with.sessions.contain(session, this.stepNow);
+      sessions.contain(session, this.stepNow);
     }
     this.#shared.clear();
-    if (this.#queue.length > 0) this.#schedule();
+    if (this.#queue.length > 0 || this.#arrived.size > 0) this.#schedule();
   }
 
   #step(session: Session): void {
