@@ -112,6 +112,12 @@ export const correlationIdCharactersMax = 128;
 export const sessionWriteBytesMax: number = 49_152;
 
 /**
+ * The same for a socket that was blocked and has not reported since that it is writable: what stays behind in the process for a client that never reads,
+ * twice over, because the heartbeat behind it doubles uWebSockets.js's string. Above the cork of 16 KiB, so that most answers are certain.
+ */
+export const sessionProbeBytesMax: number = 20_480;
+
+/**
  * Bytes that one drain hands to live members before it puts the rest behind, to read on by turns: about 8 ms of writes, which is what a stream of another
  * execution may have to wait. 1,000 members get 25 typical events each within it.
  */
@@ -256,6 +262,7 @@ assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
+assert(sessionProbeBytesMax < sessionWriteBytesMax, 'a socket that may stand still gets less than one that reads');
 assert(drainLightBytesMax * 1_000 <= drainBytesMax, 'a thousand light members must fit a drain');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');

@@ -1,10 +1,11 @@
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
 import type { WindowReader } from '../../contract/window.ts';
 import type { Clock } from '../../core/clock.ts';
-import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes } from '../../core/limits.ts';
+import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes, sessionWriteBytesMax } from '../../core/limits.ts';
 import { RecordView } from '../../wire/frame/window-record.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
 import type { Sessions } from '../stream/sessions.ts';
+import { writeBytesMax } from '../stream/slow-client.ts';
 import type { WatchTable } from '../watch.ts';
 import { Slicer } from './slicer.ts';
 
@@ -49,6 +50,8 @@ export class CatchUp {
   readonly #view = new RecordView();
   readonly #slicer: Slicer;
   readonly #shared = new Map<string, Shared>();
+  /** What the shared slices stand in: `catchUpStepsPerTurn` buffers at most. */
+  readonly #kept: Buffer[] = [];
   #scheduled = false;
   #nextTicket = 1;
 
@@ -178,7 +181,8 @@ export class CatchUp {
 
   /** One slice from the window; false when the window has moved past it meanwhile. */
   #readWindow(session: Session, cursor: Cursor, offset: number, target: Cursor): boolean {
-    const key = `${session.group.id}:${cursor.sequence}`;
+    const bytesMax = writeBytesMax(session);
+    const key = `${session.group.id}:${cursor.sequence}:${bytesMax}`;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
       // Steps outside a turn share too; the bound holds for them all.
@@ -187,12 +191,24 @@ export class CatchUp {
       if (copy.kind === 'overtaken') return false;
       this.#view.attach(this.#scratch, copy.bytes);
       const end: Cursor = { ...cursor };
-      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end });
-      shared = { bytes: Buffer.from(slice.bytes), frames: slice.frames, end };
+      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end }, bytesMax);
+      shared = { bytes: this.#keep(slice.bytes), frames: slice.frames, end };
       this.#shared.set(key, shared);
     }
     this.#hand(session, shared.bytes, shared.frames, shared.end);
     return true;
+  }
+
+  /** A copy that lasts until the shared slices are dropped. The buffers are used again: fresh ones would be 32 MB of garbage before V8 looks at them. */
+  #keep(bytes: Buffer): Buffer {
+    const index = this.#shared.size;
+    let kept = this.#kept[index];
+    if (kept === undefined || kept.length < bytes.length) {
+      kept = Buffer.allocUnsafeSlow(Math.max(bytes.length, sessionWriteBytesMax));
+      this.#kept[index] = kept;
+    }
+    bytes.copy(kept);
+    return kept.subarray(0, bytes.length);
   }
 
   /** A whole block, slice by slice, until the socket has no more room. */
@@ -201,7 +217,7 @@ export class CatchUp {
     const end: Cursor = { ...through };
     const place = { offset: 0, base: -1, end };
     for (;;) {
-      const slice = this.#slicer.next(session.group, this.#view, place);
+      const slice = this.#slicer.next(session.group, this.#view, place, writeBytesMax(session));
       place.offset = slice.nextOffset;
       const last = slice.nextOffset >= block.length;
       if (!this.#hand(session, slice.bytes, slice.frames, last ? through : end)) return;

@@ -1,4 +1,10 @@
-import { heartbeatMs, parkedNudgeMs, stalledCloseMs } from '../../core/limits.ts';
+import {
+  heartbeatMs,
+  parkedNudgeMs,
+  sessionProbeBytesMax,
+  sessionWriteBytesMax,
+  stalledCloseMs,
+} from '../../core/limits.ts';
 
 /**
  * The one policy for slow clients. What a write said is noted here (`note`), what is due is decided here (`slowClientStep`); nobody else looks at a clock
@@ -51,6 +57,11 @@ export function note(facts: SocketFacts, news: SocketNews, nowMs: number): void 
   if (facts.blockedSinceMs === 0) facts.blockedSinceMs = nowMs;
   if (!facts.owed) facts.nudgedMs = nowMs;
   facts.owed = true;
+}
+
+/** How much the next write may hold: little while it may be the one that stays behind until the client is closed. */
+export function writeBytesMax(facts: Readonly<SocketFacts>): number {
+  return facts.owed ? sessionProbeBytesMax : sessionWriteBytesMax;
 }
 
 export type SlowClientStep = 'nothing' | 'heartbeat' | 'nudge' | 'close';
