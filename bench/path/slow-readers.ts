@@ -62,7 +62,7 @@ const frameBytes = 330;
 const perBatch = 100;
 const MiB = 1_048_576;
 /** After the router's 60 s, a nudge late and with time for the kernel's buffers to fill first; spread as sleeping tabs are. */
-const reopen = { afterSeconds: 68, spreadSeconds: 5 };
+const reopen = { afterSeconds: 76, spreadSeconds: 8 };
 
 /** Pages that TCP holds in this network namespace. */
 function kernelMiB(): number {
@@ -187,7 +187,7 @@ async function measured(router: ServerProcess, client: BusClient, withReaders: b
   watching();
   const after = await residentMiB(router);
   const parked = await router.counter('rivulet_parks_total');
-  const stalled = await router.counter('rivulet_disconnects_total');
+  const stalled = await router.counter('rivulet_disconnects_total', 'reason="stalled"');
   const { reopened, resumed } = (await readers?.end()) ?? { reopened: 0, resumed: 0 };
   const run: Run = {
     readers: withReaders ? Number(values.readers) : 0,
@@ -228,15 +228,51 @@ reportPath(
     figure('resident memory that the never-readers cost', 'MiB', cost),
     figure('growth of resident memory with them', 'MiB', of(true, growth)),
     figure('growth without', 'MiB', of(false, growth)),
-    figure('peak above before, with', 'MiB', of(true, (run) => run.residentPeakMiB - run.residentBeforeMiB)),
-    figure('peak above before, without', 'MiB', of(false, (run) => run.residentPeakMiB - run.residentBeforeMiB)),
-    figure('p99 of the healthy, with', 'ms', of(true, (run) => run.p99Ms)),
-    figure('p99 of the healthy, without', 'ms', of(false, (run) => run.p99Ms)),
-    figure('closed for want of progress', 'a run', of(true, (run) => run.stalled)),
-    figure('came back with their last id', 'a run', of(true, (run) => run.resumed)),
-    figure('router CPU, with', 'cores', of(true, (run) => run.routerCpuShare)),
-    figure('router CPU, without', 'cores', of(false, (run) => run.routerCpuShare)),
-    figure('TCP memory of the kernel at most, with', 'MiB', of(true, (run) => run.kernelMiB)),
+    figure(
+      'peak above before, with',
+      'MiB',
+      of(true, (run) => run.residentPeakMiB - run.residentBeforeMiB),
+    ),
+    figure(
+      'peak above before, without',
+      'MiB',
+      of(false, (run) => run.residentPeakMiB - run.residentBeforeMiB),
+    ),
+    figure(
+      'p99 of the healthy, with',
+      'ms',
+      of(true, (run) => run.p99Ms),
+    ),
+    figure(
+      'p99 of the healthy, without',
+      'ms',
+      of(false, (run) => run.p99Ms),
+    ),
+    figure(
+      'closed for want of progress',
+      'a run',
+      of(true, (run) => run.stalled),
+    ),
+    figure(
+      'came back with their last id',
+      'a run',
+      of(true, (run) => run.resumed),
+    ),
+    figure(
+      'router CPU, with',
+      'cores',
+      of(true, (run) => run.routerCpuShare),
+    ),
+    figure(
+      'router CPU, without',
+      'cores',
+      of(false, (run) => run.routerCpuShare),
+    ),
+    figure(
+      'TCP memory of the kernel at most, with',
+      'MiB',
+      of(true, (run) => run.kernelMiB),
+    ),
   ],
   runs,
 );

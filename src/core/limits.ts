@@ -143,7 +143,7 @@ export const shardsMax = 31;
 
 /** Bytes of one block of history that crosses to a shard. */
 export const historyBlockBytes = 262_144;
-/** Blocks of history being fetched at a time, over all sessions: catch-up may not starve live traffic. */
+/** Blocks of history being fetched at a time, over all sessions, and on their way to or at one shard: catch-up may not starve live traffic, nor fill memory. */
 export const historyReadsMax = 8;
 
 /** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */

@@ -5,6 +5,7 @@ import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../c
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import { drainBytesMax } from '../core/limits.ts';
 import { ControlLine } from './control-line.ts';
 import { type Group, GroupTable } from './group.ts';
 import { PrefixTrie } from './index/prefix-trie.ts';
@@ -23,6 +24,8 @@ export interface ShardDependencies {
   readonly clock: Clock;
   readonly observer: ShardObserver;
   readonly random: () => number;
+  /** For tests: what a drain may hand over, in place of `drainBytesMax`. */
+  readonly drainBytes?: number;
   /** An exception in one message or one callback: it is contained to it. `what` names it. */
   readonly onFault: (what: string, fault: unknown) => void;
 }
@@ -49,7 +52,7 @@ export class Shard implements StreamDoor {
 
   constructor(dependencies: ShardDependencies) {
     this.#with = dependencies;
-    const { window, clock, observer, random } = dependencies;
+    const { window, clock, observer, random, drainBytes: bytesMax = drainBytesMax } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
     const failed = (session: Session, fault: unknown): void => {
       this.#sessions.failed(session, fault);
@@ -57,7 +60,7 @@ export class Shard implements StreamDoor {
     const behind = (session: Session): void => {
       this.#catchUp.enqueue(session);
     };
-    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind });
+    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind, bytesMax });
     this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {

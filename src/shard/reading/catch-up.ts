@@ -1,7 +1,13 @@
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
 import type { WindowReader } from '../../contract/window.ts';
 import type { Clock } from '../../core/clock.ts';
-import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes, sessionWriteBytesMax } from '../../core/limits.ts';
+import {
+  catchUpStepsPerTurn,
+  catchUpTurnMsMax,
+  historyReadsMax,
+  scratchBytes,
+  sessionWriteBytesMax,
+} from '../../core/limits.ts';
 import { RecordView } from '../../wire/frame/window-record.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
 import type { Sessions } from '../stream/sessions.ts';
@@ -36,13 +42,15 @@ interface Shared {
  * Brings sessions from their cursor to the shard's position: from the window while it reaches back that far, else in blocks of history.
  *
  * Fair: a queue, one slice or block a session and turn, `catchUpStepsPerTurn` steps or `catchUpTurnMsMax` between two looks at the sockets and the mailbox.
- * Bounded: a session in the queue costs a pointer; bytes exist for one turn only, or for one block of history and the sessions that asked for exactly it.
+ * Bounded: a session in the queue costs a pointer; bytes exist for one turn only, or for `historyReadsMax` blocks of history and the sessions that asked for exactly those.
  */
 export class CatchUp {
   readonly #with: CatchUpDependencies;
   readonly #queue: Session[] = [];
   readonly #waiting = new Map<number, Session[]>();
   readonly #arrived = new Map<number, Arrived>();
+  /** Sessions by what they want of the journal, while as many blocks as the shard may have are on their way or here; oldest wish first. */
+  readonly #wanting = new Map<string, Session[]>();
   /** Ticket of the block that is on its way, by group values and position. */
   readonly #tickets = new Map<string, number>();
   readonly #ticketKeys = new Map<number, string>();
@@ -114,6 +122,10 @@ export class CatchUp {
     this.#ticketKeys.clear();
     this.#waiting.clear();
     this.#arrived.clear();
+    for (const sessions of this.#wanting.values()) {
+      for (const session of sessions) session.queued = false;
+    }
+    this.#wanting.clear();
   }
 
   /** The session is gone or parked: a block on its way is no longer for it. */
@@ -153,6 +165,7 @@ export class CatchUp {
       sessions.contain(session, this.stepNow);
     }
     this.#shared.clear();
+    this.#wakeWanting();
     if (this.#queue.length > 0 || this.#arrived.size > 0) this.#schedule();
   }
 
@@ -248,6 +261,10 @@ export class CatchUp {
     const key = `${session.group.valuesKey}@${cursorId(cursor)}`;
     let ticket = this.#tickets.get(key);
     if (ticket === undefined) {
+      if (this.#blocks >= historyReadsMax) {
+        this.#want(key, session);
+        return;
+      }
       ticket = this.#nextTicket;
       this.#nextTicket += 1;
       this.#tickets.set(key, ticket);
@@ -263,5 +280,31 @@ export class CatchUp {
     }
     session.historyTicket = ticket;
     this.#waiting.get(ticket)?.push(session);
+  }
+
+  #want(key: string, session: Session): void {
+    session.queued = true;
+    const others = this.#wanting.get(key);
+    if (others === undefined) this.#wanting.set(key, [session]);
+    else others.push(session);
+  }
+
+  /** Blocks on their way and here. */
+  get #blocks(): number {
+    return this.#waiting.size + this.#arrived.size;
+  }
+
+  /** As many wishes as there is room for go back into the queue, oldest first. Looked at after each turn: some of them may have nobody left who reads. */
+  #wakeWanting(): void {
+    let room = historyReadsMax - this.#blocks;
+    for (const [key, sessions] of this.#wanting) {
+      if (room <= 0) return;
+      room -= 1;
+      this.#wanting.delete(key);
+      for (const session of sessions) {
+        session.queued = false;
+        this.enqueue(session);
+      }
+    }
   }
 }

@@ -1,12 +1,6 @@
 import type { ShardObserver } from '../../contract/shard-observer.ts';
 import type { Clock } from '../../core/clock.ts';
-import {
-  drainBytesMax,
-  drainLightBytesMax,
-  scratchBytes,
-  sessionWriteBytesMax,
-  windowRecordBytesMax,
-} from '../../core/limits.ts';
+import { drainLightBytesMax, scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
 import type { RecordView } from '../../wire/frame/window-record.ts';
 import type { Group, GroupTable } from '../group.ts';
 import { type Cursor, copyCursor, type Session } from '../stream/session.ts';
@@ -40,6 +34,8 @@ export interface DeliveryDependencies {
   readonly clock: Clock;
   /** The write to one session threw; it has to leave its group. */
   readonly failed: (session: Session, fault: unknown) => void;
+  /** Bytes that one drain hands over; `drainBytesMax` but for tests. */
+  readonly bytesMax: number;
   /** The session has left its group and reads on from its cursor. */
   readonly behind: (session: Session) => void;
 }
@@ -63,6 +59,7 @@ export class Delivery {
   readonly #clock: Clock;
   readonly #failed: (session: Session, fault: unknown) => void;
   readonly #behind: (session: Session) => void;
+  readonly #bytesMax: number;
   /** Bytes handed over in this drain. */
   #handed = 0;
   readonly #assembly = Buffer.allocUnsafeSlow(scratchBytes + windowRecordBytesMax);
@@ -74,6 +71,7 @@ export class Delivery {
     this.#clock = dependencies.clock;
     this.#failed = dependencies.failed;
     this.#behind = dependencies.behind;
+    this.#bytesMax = dependencies.bytesMax;
   }
 
   /** A drain begins. */
@@ -92,7 +90,7 @@ export class Delivery {
     for (const group of groups) {
       // The light ones have none left.
       if (group.frames.length === 0) continue;
-      if (this.#handed + bytesOf(group) * group.members.length <= drainBytesMax) this.#hand(group, stretch);
+      if (this.#handed + bytesOf(group) * group.members.length <= this.#bytesMax) this.#hand(group, stretch);
       else this.#putBehind(group, stretch.start);
     }
   }
@@ -198,7 +196,8 @@ export class Delivery {
 /** Bytes of the frames that wait for each member. */
 function bytesOf({ frames }: Group): number {
   let bytes = 0;
-  for (let index = 0; index < frames.length; index += frameFields) bytes += (frames[index + 1] ?? 0) - (frames[index] ?? 0);
+  for (let index = 0; index < frames.length; index += frameFields)
+    bytes += (frames[index + 1] ?? 0) - (frames[index] ?? 0);
   return bytes;
 }
 
