@@ -38,12 +38,12 @@ export class ServerProcess {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
   }
 
-  /** A counter of /metrics, summed over labels; 0 when it is not there. */
-  async counter(name: string): Promise<number> {
+  /** A counter of /metrics, summed over labels, or over the series that have this one (`reason="stalled"`); 0 when it is not there. */
+  async counter(name: string, label = ''): Promise<number> {
     const text = await (await fetch(`http://${this.ready['ops'] ?? ''}/metrics`)).text();
     let sum = 0;
     for (const line of text.split('\n')) {
-      if (line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      if (line.startsWith(`${name} `) || (line.startsWith(`${name}{`) && line.includes(label)))
         sum += Number(line.slice(line.lastIndexOf(' ') + 1));
     }
     return sum;

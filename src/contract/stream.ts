@@ -33,7 +33,8 @@ export type StreamRefusal =
 /**
  * The response of one request, as a shard sees it. Implemented by the edge over uWebSockets.js; after `onClosed` every call is a no-op.
  *
- * `buffered` means: taken, but not all of it has left the process; `onWritable` follows. Bytes are copied before the call returns.
+ * `buffered` means: taken, but not all of it has left the process; `onWritable` follows. Bytes are copied before the call returns. A `write` below 16 KiB that
+ * just fills the kernel's buffer answers `flushed` all the same; the next write tells, and a heartbeat is always certain.
  */
 export interface StreamSocket {
   /** Sends status 200, the SSE headers and the first bytes in one cork. Call once, before any `write`. */
@@ -46,8 +47,14 @@ export interface StreamSocket {
   end(last: Uint8Array): void;
   /** Cuts the connection without a further byte. */
   abort(): void;
-  /** Keeps a response that owes us a drain from being aborted by uWebSockets.js (pause, resume). Call every `parkedNudgeMs`. */
-  nudge(): void;
+  /** Writes a heartbeat. `flushed` is certain: nothing of ours waits in the process. */
+  heartbeat(): 'flushed' | 'buffered';
+  /**
+   * Keeps a response that owes us a drain from being aborted by uWebSockets.js (pause, resume), and asks with a heartbeat whether what was buffered can
+   * leave by now: long before `onWritable`, which waits for a third of the kernel's buffer. Call every `parkedNudgeMs` until `onWritable`, which alone ends
+   * the clock that it sets back.
+   */
+  nudge(): 'flushed' | 'buffered';
 }
 
 /** What the edge reports of one response. Called on the shard's loop, never inside a call of StreamSocket. */

@@ -130,6 +130,20 @@ export const correlationIdCharactersMax = 128;
  */
 export const sessionWriteBytesMax: number = 49_152;
 
+/**
+ * The same for a socket that was blocked and has not reported since that it is writable: what stays behind in the process for a client that never reads,
+ * twice over, because the heartbeat behind it doubles uWebSockets.js's string. Above the cork of 16 KiB, so that most answers are certain.
+ */
+export const sessionProbeBytesMax: number = 20_480;
+
+/**
+ * Bytes that one drain hands to live members before it puts the rest behind, to read on by turns: about 8 ms of writes, which is what a stream of another
+ * execution may have to wait. 1,000 members get 25 typical events each within it.
+ */
+export const drainBytesMax: number = 8_388_608;
+/** Bytes a member up to which a group gets its frames in the drain in any case, and first: a dozen typical events. */
+export const drainLightBytesMax: number = 4_096;
+
 /** Bytes of window that a shard copies to its private scratch at a time. Several of the largest record; small enough for L2. */
 export const scratchBytes = 262_144;
 
@@ -148,7 +162,7 @@ export const shardsMax = 31;
 
 /** Bytes of one block of history that crosses to a shard. */
 export const historyBlockBytes = 262_144;
-/** Blocks of history being fetched at a time, over all sessions: catch-up may not starve live traffic. */
+/** Blocks of history being fetched at a time, over all sessions, and on their way to or at one shard: catch-up may not starve live traffic, nor fill memory. */
 export const historyReadsMax = 8;
 
 /** A read of history that the bus could not answer is asked again after this long: four times a second and reader at most. */
@@ -164,10 +178,14 @@ export const describeEveryMs = 5_000;
 
 /** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
 export const stalledCloseMs = 60_000;
-/** uWebSockets.js aborts about 10 s after a failed write unless the response is paused and resumed meanwhile. */
+/**
+ * uWebSockets.js aborts 8 to 12 s after a failed write unless the response is paused and resumed meanwhile. A write whose answer is not certain is followed
+ * by a certain one within the same time.
+ */
 export const parkedNudgeMs = 4_000;
-/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes. */
+/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes; and their time, where each is dearer. */
 export const catchUpStepsPerTurn = 32;
+export const catchUpTurnMsMax = 2;
 
 /** Silence after which a heartbeat comment is written: below the 60 s of the common proxies with three to spare. */
 export const heartbeatMs = 15_000;
@@ -268,6 +286,8 @@ assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
+assert(sessionProbeBytesMax < sessionWriteBytesMax, 'a socket that may stand still gets less than one that reads');
+assert(drainLightBytesMax * 1_000 <= drainBytesMax, 'a thousand light members must fit a drain');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');

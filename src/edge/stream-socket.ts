@@ -1,6 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { StreamEvents, StreamRefusal, StreamSocket } from '../contract/stream.ts';
 import { assert } from '../core/assert.ts';
+import { heartbeat } from '../wire/frame/sse-frame.ts';
 import { type Exchange, writeHead } from './exchange.ts';
 import { errorAnswer, type Header, internalError } from './http/answer.ts';
 import { refusalAnswer } from './stream/refusal.ts';
@@ -10,6 +11,8 @@ const streamHeaders: readonly Header[] = [
   ['Cache-Control', 'no-store, no-transform'],
   ['X-Accel-Buffering', 'no'],
 ];
+
+const heartbeatHalves = [heartbeat.subarray(0, 1), heartbeat.subarray(1)] as const;
 
 export interface StreamSocketHooks {
   /** The head was written with this status. */
@@ -99,11 +102,18 @@ export class UwsStreamSocket implements StreamSocket {
     response.close();
   }
 
-  nudge(): void {
+  /** In two writes: the first may fail in the cork unseen, the second finds what it left behind. */
+  heartbeat(): 'flushed' | 'buffered' {
+    this.write(heartbeatHalves[0]);
+    return this.write(heartbeatHalves[1]);
+  }
+
+  nudge(): 'flushed' | 'buffered' {
     const response = this.#response;
-    if (response === null) return;
+    if (response === null) return 'flushed';
     response.pause();
     response.resume();
+    return this.heartbeat();
   }
 
   /** The door threw: 500 while a status is still to be sent, else the stream is cut. */

@@ -5,6 +5,7 @@ import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../c
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import { drainBytesMax } from '../core/limits.ts';
 import { ControlLine } from './control-line.ts';
 import { type Group, GroupTable } from './group.ts';
 import { PrefixTrie } from './index/prefix-trie.ts';
@@ -23,6 +24,8 @@ export interface ShardDependencies {
   readonly clock: Clock;
   readonly observer: ShardObserver;
   readonly random: () => number;
+  /** For tests: what a drain may hand over, in place of `drainBytesMax`. */
+  readonly drainBytes?: number;
   /** An exception in one message or one callback: it is contained to it. `what` names it. */
   readonly onFault: (what: string, fault: unknown) => void;
 }
@@ -49,12 +52,15 @@ export class Shard implements StreamDoor {
 
   constructor(dependencies: ShardDependencies) {
     this.#with = dependencies;
-    const { window, clock, observer, random } = dependencies;
+    const { window, clock, observer, random, drainBytes: bytesMax = drainBytesMax } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
     const failed = (session: Session, fault: unknown): void => {
       this.#sessions.failed(session, fault);
     };
-    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed });
+    const behind = (session: Session): void => {
+      this.#catchUp.enqueue(session);
+    };
+    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind, bytesMax });
     this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
@@ -94,7 +100,7 @@ export class Shard implements StreamDoor {
     this.#report = report;
     clock.every(sweepPeriodMs, () => {
       this.#guard('sweep', () => {
-        sweep(this.#sessions, clock.monotonicMs());
+        sweep(this.#sessions, clock.monotonicMs(), this.#readOn);
       });
     });
   }
@@ -186,9 +192,13 @@ export class Shard implements StreamDoor {
 
   #writable(session: Session): void {
     if (session.state === 'closed') return;
-    this.#sessions.drained(session);
-    if (session.state === 'catching-up') this.#catchUp.enqueue(session);
+    this.#sessions.writable(session);
+    this.#readOn(session);
   }
+
+  readonly #readOn = (session: Session): void => {
+    if (session.state === 'catching-up') this.#catchUp.enqueue(session);
+  };
 
   #drainTo(from: WindowMark, to: Position): void {
     if (this.#lapped) return;

@@ -200,6 +200,63 @@ test('backpressure is reported, nudges keep it open, and writing on after onWrit
   t.is(body.split('a').length - 1, target * block.length);
 });
 
+// A write below 16 KiB is copied into the cork, and what the kernel does not take of it stays behind unseen.
+test('a small write that just fills the socket says flushed; the heartbeat after it knows better', async (t) => {
+  const { port, door } = await startEdge(t);
+  const seen: string[] = [];
+  door.act = (socket) => {
+    socket.open(bytes(':\n'));
+    let certain = 'flushed';
+    for (let writes = 0; certain === 'flushed' && writes < 1_000; writes += 1) {
+      seen.push(socket.write(new Uint8Array(15_000)));
+      certain = socket.heartbeat();
+    }
+    seen.push(certain);
+    return {};
+  };
+  const client = await RawClient.open(t, port);
+  client.socket.pause();
+  client.send(get);
+  await eventually(() => seen.at(-1) === 'buffered');
+  t.true(seen.length > 10);
+  t.deepEqual([...new Set(seen.slice(0, -1))], ['flushed']);
+});
+
+// Linux reports writable when a third of up to 4 MB is free. A client of 20 KB/s needs a minute for that, and would be taken for one that stands still.
+test('a nudge says that the bounded write has left as soon as there is room for it', async (t) => {
+  const { port, door } = await startEdge(t);
+  const block = new Uint8Array(49_152).fill(0x61);
+  const sockets: StreamSocket[] = [];
+  let writables = 0;
+  door.act = (socket) => {
+    sockets.push(socket);
+    socket.open(bytes(':\n'));
+    return {
+      onWritable: () => {
+        writables += 1;
+      },
+    };
+  };
+  const client = await RawClient.open(t, port);
+  client.socket.pause();
+  client.send(get);
+  await eventually(() => sockets.length === 1);
+  const [socket] = sockets;
+  // The kernel's buffer grows while it fills: until a nudge, too, finds no room.
+  await eventually(() => {
+    while (socket?.write(block) === 'flushed');
+    return socket?.nudge() === 'buffered';
+  });
+  writables = 0;
+  const before = client.socket.bytesRead;
+  client.socket.on('data', () => {
+    if (client.socket.bytesRead - before > 400_000) client.socket.pause();
+  });
+  client.socket.resume();
+  await eventually(() => socket?.nudge() === 'flushed');
+  t.is(writables, 0, 'and no writable has come');
+});
+
 // With a writable handler registered uWebSockets.js does not drain its buffer by itself; ending must hand that back to it.
 test('what was buffered when the response was ended still arrives', async (t) => {
   const { port, door } = await startEdge(t);

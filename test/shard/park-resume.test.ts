@@ -44,6 +44,37 @@ test('a stream that parks in the middle of a batch goes on exactly behind the sl
   }
 });
 
+// A thousand streams that are owed 200 KB each are 200 MB of writes: in one step, everybody else would wait for it.
+test('what is too much for one drain is read by turns, and a light stream beside it is served at once', (t) => {
+  const b = executionOf(2);
+  const harness = new ShardHarness(1_048_576, 1_000_000);
+  harness.change(a, 'running');
+  harness.change(b, 'running');
+  const many = Array.from({ length: 40 }, () => harness.join({ values: [a] }));
+  const light = harness.join({ values: [b] });
+  append(harness, 1, 50);
+  harness.event(b, 'light.md');
+  harness.change(a, 'completed');
+  harness.drain();
+  t.deepEqual(light.socket.paths, ['light.md']);
+  t.true(many.every(({ socket }) => socket.paths.length === 0));
+  t.is(harness.shard.gauges().sessions['catching-up'], 40);
+  // Between two turns others have theirs.
+  harness.clock.turn();
+  const afterOne = many.filter(({ socket }) => socket.paths.length > 0).length;
+  t.true(afterOne > 0 && afterOne < 40, `${afterOne} of 40 after one turn`);
+  harness.event(b, 'between.md');
+  harness.drain();
+  t.deepEqual(light.socket.paths, ['light.md', 'between.md']);
+  harness.clock.settle();
+  for (const { socket } of many) {
+    t.deepEqual(socket.paths, numbers(1, 50));
+    t.like(socket.only('done')[0]?.data, { reason: 'executions_terminal' }, 'and ends when it has caught up');
+  }
+  t.is(harness.seen.parked, 0);
+  harness.close();
+});
+
 test('a stream that takes one write at a time gets everything once, in order, with a write at each drain', (t) => {
   const harness = new ShardHarness();
   const start = harness.change(a, 'running');
@@ -119,6 +150,40 @@ test('a block that arrives after its stream has parked or gone is not written', 
   t.is(harness.serveHistory(), 1, 'the block was dropped, so it is asked for again');
   t.deepEqual(parks.socket.paths, numbers(1, 5));
   t.deepEqual(harness.faults, []);
+  harness.close();
+});
+
+// A storm of streams with a cursor each would otherwise have a block of 256 KiB each on the heap.
+test('a shard has eight blocks of history at most; whoever waits for one has its turn, with those that want the same', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 30);
+  harness.lap();
+  const clients = Array.from({ length: 40 }, (_, index) =>
+    harness.join({ values: [a] }, { start: start + (index % 20) }),
+  );
+  const asked = Array.from({ length: 20 }, () => harness.take('read-history')).filter((report) => report !== null);
+  t.is(asked.length, 8);
+  clients[9]?.events.onClosed();
+  // Half of those that wait for room are parked meanwhile, by the heartbeat that asks whether `ready` has left.
+  const parked = clients.slice(8, 20).filter((_, index) => index !== 1);
+  for (const { socket } of parked) socket.fill();
+  harness.clock.advance(4_500);
+  t.true(parked.every(({ socket }) => socket.blocked));
+  const [first, ...others] = asked;
+  for (const report of [first, ...others]) {
+    if (report === undefined) continue;
+    harness.handle([{ kind: 'history', ticket: report.ticket, outcome: harness.block(report) }]);
+    harness.clock.settle();
+  }
+  harness.serveHistory();
+  t.true(parked.every(({ socket }) => socket.paths.length === 0));
+  for (const client of parked) client.drain();
+  harness.clock.settle();
+  harness.serveHistory();
+  for (const [index, { socket }] of clients.entries()) {
+    if (index !== 9) t.deepEqual(socket.paths, numbers(1 + (index % 20), 30), `client ${index}`);
+  }
   harness.close();
 });
 

@@ -1,5 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { StreamRefusal, StreamSocket } from '../../src/contract/stream.ts';
+import { heartbeat } from '../../src/wire/frame/sse-frame.ts';
 
 class SocketMisuse extends Error {
   override readonly name = 'SocketMisuse';
@@ -85,9 +86,17 @@ export class FakeSocket implements StreamSocket {
     this.aborted = true;
   }
 
-  nudge(): void {
+  heartbeat(): 'flushed' | 'buffered' {
+    return this.write(heartbeat);
+  }
+
+  /** As with the real one: what waits leaves when there is room for it, and no `onWritable` comes for that. */
+  nudge(): 'flushed' | 'buffered' {
     this.#mustBeOpen();
     this.nudges += 1;
+    if (this.room > 0) this.blocked = false;
+    else if (this.blocked) this.writesWhileBlocked -= 1;
+    return this.heartbeat();
   }
 
   #mustBeOpen(): void {

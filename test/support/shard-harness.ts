@@ -15,7 +15,7 @@ import type { StreamEvents, StreamRequest } from '../../src/contract/stream.ts';
 import type { WindowMark } from '../../src/contract/window.ts';
 import { type ExecutionStatus, executionStatuses } from '../../src/core/execution.ts';
 import { openFilter } from '../../src/core/filter.ts';
-import { historyBlockBytes } from '../../src/core/limits.ts';
+import { drainBytesMax, historyBlockBytes } from '../../src/core/limits.ts';
 import type { Sequence } from '../../src/core/sequence.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import { RingReader } from '../../src/window/ring-reader.ts';
@@ -70,7 +70,7 @@ export class ShardHarness {
   /** Just before the first record of interest that the shard has not been told to read, as the mailbox keeps it. */
   #drainFrom: WindowMark | null = null;
 
-  constructor(windowBytes = 1_048_576) {
+  constructor(windowBytes = 1_048_576, drainBytes = drainBytesMax) {
     const memory = createWindow(windowBytes);
     this.writer = new WindowWriter(memory);
     this.ring = new Uint8Array(memory.ring);
@@ -99,6 +99,7 @@ export class ShardHarness {
       clock: this.clock,
       observer,
       random: () => 0.5,
+      drainBytes,
       onFault: (what, fault) => {
         this.faults.push({ what, fault });
       },

@@ -1,11 +1,13 @@
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
 import type { WindowReader } from '../../contract/window.ts';
 import type { Clock } from '../../core/clock.ts';
-import { catchUpStepsPerTurn, scratchBytes } from '../../core/limits.ts';
+import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes, sessionWriteBytesMax } from '../../core/limits.ts';
 import { RecordView } from '../../wire/frame/window-record.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
 import type { Sessions } from '../stream/sessions.ts';
+import { writeBytesMax } from '../stream/slow-client.ts';
 import type { WatchTable } from '../watch.ts';
+import { HistoryRequests } from './history-requests.ts';
 import { Slicer } from './slicer.ts';
 
 export interface CatchUpDependencies {
@@ -28,27 +30,25 @@ interface Shared {
 /**
  * Brings sessions from their cursor to the shard's position: from the window while it reaches back that far, else in blocks of history.
  *
- * Fair: a queue, one slice a session and turn, `catchUpStepsPerTurn` steps between two looks at the sockets and the mailbox. Bounded: a session in the queue
- * costs a pointer; bytes exist for one turn only, or for one block of history and the sessions that asked for exactly it.
+ * Fair: a queue, one slice or block a session and turn, `catchUpStepsPerTurn` steps or `catchUpTurnMsMax` between two looks at the sockets and the mailbox.
+ * Bounded: a session in the queue costs a pointer; bytes exist for one turn only, or for `historyReadsMax` blocks of history and the sessions that asked for exactly those.
  */
 export class CatchUp {
   readonly #with: CatchUpDependencies;
   readonly #queue: Session[] = [];
-  /** Who waits for the block of a ticket; nobody who has left. */
-  readonly #waiting = new Map<number, Set<Session>>();
-  /** Ticket of the block that is on its way, by group values and position. */
-  readonly #tickets = new Map<string, number>();
-  readonly #ticketKeys = new Map<number, string>();
+  readonly #history: HistoryRequests;
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes);
   readonly #view = new RecordView();
   readonly #slicer: Slicer;
   readonly #shared = new Map<string, Shared>();
+  /** What the shared slices stand in: `catchUpStepsPerTurn` buffers at most. */
+  readonly #kept: Buffer[] = [];
   #scheduled = false;
-  #nextTicket = 1;
 
   constructor(dependencies: CatchUpDependencies) {
     this.#with = dependencies;
     this.#slicer = new Slicer(dependencies.watch);
+    this.#history = new HistoryRequests(dependencies.report);
   }
 
   get queued(): number {
@@ -68,47 +68,37 @@ export class CatchUp {
     if (this.#reads(session)) this.#step(session);
   };
 
-  /** A block of history has come: each session that asked for it takes what its filter lets through. */
+  /** A block of history has come: each session that asked for it takes what its filter lets through, when it is its turn. */
   onHistory(ticket: number, outcome: HistoryOutcome): void {
-    const sessions = this.#waiting.get(ticket) ?? [];
-    this.#close(ticket);
-    const take = (session: Session): void => {
-      if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
-      else this.#tooOld(session, outcome);
-      if (this.#reads(session)) this.enqueue(session);
-    };
-    for (const session of sessions) {
-      if (session.historyTicket !== ticket) continue;
-      session.historyTicket = 0;
-      if (this.#reads(session)) this.#with.sessions.contain(session, take);
+    this.#history.arrived(ticket, outcome);
+    this.#schedule();
+  }
+
+  /** One session of the oldest block takes it; false when there is none. */
+  #stepArrived(): boolean {
+    for (;;) {
+      const next = this.#history.next();
+      if (next === null) return false;
+      const { session, outcome } = next;
+      if (!this.#reads(session)) continue;
+      this.#with.sessions.contain(session, () => {
+        if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
+        else this.#tooOld(session, outcome);
+        if (this.#reads(session)) this.enqueue(session);
+      });
+      return true;
     }
   }
 
   /** The journal may have changed: nothing that was read before may be used. */
   reset(): void {
     this.#shared.clear();
-    for (const ticket of [...this.#waiting.keys()]) this.#drop(ticket);
+    this.#history.reset();
   }
 
   /** The session is gone or moved: a block on its way is no longer for it, and one that nobody else waits for need not be read. */
   forget(session: Session): void {
-    const ticket = session.historyTicket;
-    session.historyTicket = 0;
-    const waiting = this.#waiting.get(ticket);
-    waiting?.delete(session);
-    if (waiting?.size === 0) this.#drop(ticket);
-  }
-
-  #drop(ticket: number): void {
-    this.#close(ticket);
-    this.#with.report({ kind: 'drop-history', ticket });
-  }
-
-  #close(ticket: number): void {
-    this.#waiting.delete(ticket);
-    const key = this.#ticketKeys.get(ticket);
-    this.#ticketKeys.delete(ticket);
-    if (key !== undefined) this.#tickets.delete(key);
+    if (this.#history.forget(session)) this.#schedule();
   }
 
   #reads(session: Session): boolean {
@@ -125,13 +115,26 @@ export class CatchUp {
   }
 
   #turn(): void {
-    const steps = Math.min(this.#queue.length, catchUpStepsPerTurn);
-    for (const session of this.#queue.splice(0, steps)) {
+    const { clock, sessions } = this.#with;
+    const untilMs = clock.monotonicMs() + catchUpTurnMsMax;
+    // Who is in the queue now; whoever has had its step stands at the end again.
+    let waiting = this.#queue.length;
+    for (let steps = 0; steps < catchUpStepsPerTurn && clock.monotonicMs() < untilMs; steps += 1) {
+      // In turns: blocks are not to wait for the window, nor the window for blocks.
+      if (steps % 2 === 0 && this.#stepArrived()) continue;
+      if (waiting === 0) {
+        if (!this.#stepArrived()) break;
+        continue;
+      }
+      waiting -= 1;
+      const session = this.#queue.shift();
+      if (session === undefined) break;
       session.queued = false;
-      this.#with.sessions.contain(session, this.stepNow);
+      sessions.contain(session, this.stepNow);
     }
     this.#shared.clear();
-    if (this.#queue.length > 0) this.#schedule();
+    for (const session of this.#history.admitted()) this.enqueue(session);
+    if (this.#queue.length > 0 || this.#history.here) this.#schedule();
   }
 
   #step(session: Session): void {
@@ -148,7 +151,7 @@ export class CatchUp {
     const known = cursor.offset >= window.lowOffset() ? cursor.offset : null;
     const offset = known ?? window.find(cursor.sequence, until);
     if (offset === null) {
-      this.#askHistory(session, cursor, target);
+      this.#history.ask(session, cursor, target);
       return;
     }
     if (!this.#readWindow(session, cursor, offset, target)) {
@@ -159,7 +162,8 @@ export class CatchUp {
 
   /** One slice from the window; false when the window has moved past it meanwhile. */
   #readWindow(session: Session, cursor: Cursor, offset: number, target: Cursor): boolean {
-    const key = `${session.group.id}:${cursor.sequence}`;
+    const bytesMax = writeBytesMax(session);
+    const key = `${session.group.id}:${cursor.sequence}:${bytesMax}`;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
       // Steps outside a turn share too; the bound holds for them all.
@@ -168,12 +172,24 @@ export class CatchUp {
       if (copy.kind === 'overtaken') return false;
       this.#view.attach(this.#scratch, copy.bytes);
       const end: Cursor = { ...cursor };
-      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end });
-      shared = { bytes: Buffer.from(slice.bytes), frames: slice.frames, end };
+      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end }, bytesMax);
+      shared = { bytes: this.#keep(slice.bytes), frames: slice.frames, end };
       this.#shared.set(key, shared);
     }
     this.#hand(session, shared.bytes, shared.frames, shared.end);
     return true;
+  }
+
+  /** A copy that lasts until the shared slices are dropped. The buffers are used again: fresh ones would be 32 MB of garbage before V8 looks at them. */
+  #keep(bytes: Buffer): Buffer {
+    const index = this.#shared.size;
+    let kept = this.#kept[index];
+    if (kept === undefined || kept.length < bytes.length) {
+      kept = Buffer.allocUnsafeSlow(Math.max(bytes.length, sessionWriteBytesMax));
+      this.#kept[index] = kept;
+    }
+    bytes.copy(kept);
+    return kept.subarray(0, bytes.length);
   }
 
   /** A whole block, slice by slice, until the socket has no more room. */
@@ -182,7 +198,7 @@ export class CatchUp {
     const end: Cursor = { ...through };
     const place = { offset: 0, base: -1, end };
     for (;;) {
-      const slice = this.#slicer.next(session.group, this.#view, place);
+      const slice = this.#slicer.next(session.group, this.#view, place, writeBytesMax(session));
       place.offset = slice.nextOffset;
       const last = slice.nextOffset >= block.length;
       if (!this.#hand(session, slice.bytes, slice.frames, last ? through : end)) return;
@@ -207,26 +223,5 @@ export class CatchUp {
     copyCursor(cursorAt(outcome.resumeAfter), session.cursor);
     if (session.fromEarliest) return;
     this.#with.sessions.sayGap(session, { reason: 'overtaken', requested, oldestAvailable: outcome.oldestAvailable });
-  }
-
-  #askHistory(session: Session, cursor: Cursor, target: Cursor): void {
-    const key = `${session.group.valuesKey}@${cursorId(cursor)}`;
-    let ticket = this.#tickets.get(key);
-    if (ticket === undefined) {
-      ticket = this.#nextTicket;
-      this.#nextTicket += 1;
-      this.#tickets.set(key, ticket);
-      this.#ticketKeys.set(ticket, key);
-      this.#waiting.set(ticket, new Set());
-      this.#with.report({
-        kind: 'read-history',
-        ticket,
-        executionIds: session.group.executionIds(),
-        after: cursor.sequence,
-        until: { sequence: target.sequence, id: cursorId(target) },
-      });
-    }
-    session.historyTicket = ticket;
-    this.#waiting.get(ticket)?.add(session);
   }
 }

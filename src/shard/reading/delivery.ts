@@ -1,9 +1,10 @@
 import type { ShardObserver } from '../../contract/shard-observer.ts';
 import type { Clock } from '../../core/clock.ts';
-import { scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
+import { drainLightBytesMax, scratchBytes, sessionWriteBytesMax, windowRecordBytesMax } from '../../core/limits.ts';
 import type { RecordView } from '../../wire/frame/window-record.ts';
 import type { Group, GroupTable } from '../group.ts';
 import { type Cursor, copyCursor, type Session } from '../stream/session.ts';
+import { note } from '../stream/slow-client.ts';
 
 /** Numbers kept for a frame in `Group.frames`: start and end in the scratch, offset of its record in the scratch. */
 export const frameFields = 3;
@@ -17,14 +18,13 @@ interface Slice {
 }
 
 /**
- * The one policy for slow readers: a write that was buffered was taken, so the cursor stands behind it; the session leaves the index and keeps
- * nothing but that cursor. Whoever calls has written, and hands over where the write ended.
+ * A write that was buffered was taken, so the cursor stands behind it; the session leaves the index and keeps nothing but that cursor. Whoever calls has
+ * written and noted it (stream/slow-client.ts), and hands over where the write ended.
  */
-export function park(session: Session, at: Cursor, groups: GroupTable, nowMs: number): void {
+export function park(session: Session, at: Cursor, groups: GroupTable): void {
   groups.leave(session);
   session.cursor ??= { ...at };
   copyCursor(at, session.cursor);
-  session.blockedSinceMs = nowMs;
   session.advance('blocked');
 }
 
@@ -34,6 +34,22 @@ export interface DeliveryDependencies {
   readonly clock: Clock;
   /** The write to one session threw; it has to leave its group. */
   readonly failed: (session: Session, fault: unknown) => void;
+  /** Bytes that one drain hands over; `drainBytesMax` but for tests. */
+  readonly bytesMax: number;
+  /** The session has left its group and reads on from its cursor. */
+  readonly behind: (session: Session) => void;
+}
+
+/** A stretch of the window in a scratch. */
+export interface Stretch {
+  /** Stands on the scratch that the groups' frames point into. */
+  readonly view: RecordView;
+  /** Offset in the window of the scratch's first byte. */
+  readonly base: number;
+  /** Where it starts: what every live member has had. */
+  readonly start: Cursor;
+  /** Where it ends: whoever took all slices has everything matching up to there. */
+  readonly end: Cursor;
 }
 
 /** Hands the frames that a group collected in one batch to its live members: bytes put together once, then one corked write per member and slice. */
@@ -42,6 +58,10 @@ export class Delivery {
   readonly #observer: ShardObserver;
   readonly #clock: Clock;
   readonly #failed: (session: Session, fault: unknown) => void;
+  readonly #behind: (session: Session) => void;
+  readonly #bytesMax: number;
+  /** Bytes handed over in this drain. */
+  #handed = 0;
   readonly #assembly = Buffer.allocUnsafeSlow(scratchBytes + windowRecordBytesMax);
   readonly #slices: Slice[] = [];
 
@@ -50,15 +70,46 @@ export class Delivery {
     this.#observer = dependencies.observer;
     this.#clock = dependencies.clock;
     this.#failed = dependencies.failed;
+    this.#behind = dependencies.behind;
+    this.#bytesMax = dependencies.bytesMax;
   }
 
-  /**
-   * @param view stands on the scratch that the group's frames point into
-   * @param base offset in the window of the scratch's first byte
-   * @param end  where the batch ends: whoever took all slices has everything matching up to there
-   * Cost: bytes of the frames once, then one write per member and 48 KiB
-   */
-  deliver(group: Group, view: RecordView, base: number, end: Cursor): void {
+  /** A drain begins. */
+  begin(): void {
+    this.#handed = 0;
+  }
+
+  /** Hands each group its frames, those that have few first: a thousand streams of one execution do not hold up the others. */
+  deliver(groups: readonly Group[], stretch: Stretch): void {
+    let heavy = 0;
+    for (const group of groups) {
+      if (bytesOf(group) <= drainLightBytesMax) this.#hand(group, stretch);
+      else heavy += 1;
+    }
+    if (heavy === 0) return;
+    for (const group of groups) {
+      // The light ones have none left.
+      if (group.frames.length === 0) continue;
+      if (this.#handed + bytesOf(group) * group.members.length <= this.#bytesMax) this.#hand(group, stretch);
+      else this.#putBehind(group, stretch.start);
+    }
+  }
+
+  /** Too much for one step of the loop: its members read the same bytes by turns, between the drains (catch-up.ts). */
+  #putBehind(group: Group, start: Cursor): void {
+    group.frames.length = 0;
+    for (let session = group.members.at(-1); session !== undefined; session = group.members.at(-1)) {
+      this.#groups.leave(session);
+      session.cursor ??= { ...start };
+      copyCursor(start, session.cursor);
+      session.advance('behind');
+      this.#behind(session);
+    }
+  }
+
+  /** Cost: bytes of the frames once, then one write per member and 48 KiB. */
+  #hand(group: Group, { view, base, end }: Stretch): void {
+    this.#handed += bytesOf(group) * group.members.length;
     const count = this.#slice(group, view, base, end);
     group.frames.length = 0;
     const nowMs = this.#clock.monotonicMs();
@@ -76,15 +127,15 @@ export class Delivery {
   }
 
   #write(session: Session, count: number, nowMs: number): void {
-    session.lastWriteMs = nowMs;
     for (let index = 0; index < count; index += 1) {
       const slice = this.#slices[index];
       if (slice === undefined) return;
       const outcome = session.socket.write(slice.bytes);
       this.#observer.delivered(slice.frames, slice.bytes.length);
+      note(session, outcome, nowMs);
       if (outcome === 'flushed') continue;
       this.#observer.parked();
-      park(session, slice.end, this.#groups, nowMs);
+      park(session, slice.end, this.#groups);
       return;
     }
   }
@@ -140,6 +191,14 @@ export class Delivery {
     slice.frames = frames;
     return slice;
   }
+}
+
+/** Bytes of the frames that wait for each member. */
+function bytesOf({ frames }: Group): number {
+  let bytes = 0;
+  for (let index = 0; index < frames.length; index += frameFields)
+    bytes += (frames[index + 1] ?? 0) - (frames[index] ?? 0);
+  return bytes;
 }
 
 /** The cursor just behind the record at `recordOffset` of a scratch that begins at `base` in the window. */

@@ -51,14 +51,16 @@ export class Drain {
    */
   run(from: WindowMark, to: Position): 'drained' | 'lapped' {
     const { position } = this;
+    this.#with.delivery.begin();
     let base = Math.max(position.offset, from.offset);
     while (base < to.offset) {
       const copy = this.#with.window.copy(base, to.offset, this.#scratch);
       if (copy.kind === 'overtaken') return 'lapped';
       this.#view.attach(this.#scratch, copy.bytes);
-      this.#walkWhole(base);
+      const start = { ...position };
+      this.#walkWhole(base, start);
       assert(position.offset > base, 'a copy of the window must hold a whole record');
-      this.#deliver(base);
+      this.#deliver(base, start);
       base = position.offset;
     }
     if (base === to.offset) copyCursor(cursorAt(to, to.offset), position);
@@ -73,8 +75,7 @@ export class Drain {
   }
 
   /** A record that throws leaves nothing behind: no frame noted for a batch that is not delivered, no position that was not reached. */
-  #walkWhole(base: number): void {
-    const before = { ...this.position };
+  #walkWhole(base: number, before: Cursor): void {
     try {
       this.#walk(base);
     } catch (fault) {
@@ -140,15 +141,15 @@ export class Drain {
     for (const watched of over) this.#over.push(watched);
   }
 
-  #deliver(base: number): void {
+  #deliver(base: number, start: Cursor): void {
     const { delivery, observer, clock } = this.#with;
     if (this.#touched.length === 0) return;
     const wallMs = clock.wallMs();
     for (const group of this.#touched) {
       this.#view.moveTo(group.frames[2] ?? 0);
       observer.latency(Math.max(0, wallMs - this.#view.timeMs));
-      delivery.deliver(group, this.#view, base, this.position);
     }
+    delivery.deliver(this.#touched, { view: this.#view, base, start, end: this.position });
     this.#touched.length = 0;
   }
 }

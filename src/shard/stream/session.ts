@@ -5,6 +5,7 @@ import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../.
 import type { Sequence } from '../../core/sequence.ts';
 import type { Group } from '../group.ts';
 import { type SessionEvent, type SessionState, sessionTransitions } from './session-state.ts';
+import type { SocketFacts } from './slow-client.ts';
 
 /** A place in the journal as numbers: what a cursor costs. */
 export interface Cursor {
@@ -39,7 +40,7 @@ export interface SessionOptions {
 }
 
 /** One stream. Everything of it lives on the thread of its shard. */
-export class Session {
+export class Session implements SocketFacts {
   readonly key: SessionKey;
   readonly socket: StreamSocket;
   readonly group: Group;
@@ -58,14 +59,16 @@ export class Session {
   memberIndex = -1;
   /** The block of history that it waits for; 0 for none. */
   historyTicket = 0;
+  /** What it wants of the journal while no more blocks may be asked for; empty for nothing. */
+  historyWish = '';
   /** The owner has not answered its join. */
   unanswered = true;
   /** It stands in the queue of the catch-up. */
   queued = false;
   lastWriteMs: number;
-  /** Since when the socket has owed us a drain; 0 when it does not. */
+  certain = true;
   blockedSinceMs = 0;
-  /** The last time that a blocked response was kept alive. */
+  owed = false;
   nudgedMs = 0;
   /** When the answer of the owner arrived, for the patience of `deciding`. */
   answeredMs = 0;

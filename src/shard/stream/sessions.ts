@@ -8,6 +8,7 @@ import { allOver, type WatchTable } from '../watch.ts';
 import { doneFrame, gapFrame, readyFrame } from './control-frames.ts';
 import { type Cursor, copyCursor, type Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
+import { note } from './slow-client.ts';
 
 export interface SessionsDependencies {
   readonly watch: WatchTable<Session>;
@@ -84,17 +85,38 @@ export class Sessions {
   }
 
   heartbeat(session: Session): void {
-    this.#settle(session, session.socket.write(heartbeat));
+    this.#settle(session, session.socket.heartbeat(), 'certainly-flushed');
+  }
+
+  /** Keeps the response of a socket that owes us a drain alive. True when what it held has left by now: the stream may read on. */
+  nudge(session: Session): boolean {
+    const nowMs = this.#with.clock.monotonicMs();
+    const wasBlocked = session.blockedSinceMs > 0;
+    session.nudgedMs = nowMs;
+    const outcome = session.socket.nudge();
+    if (!wasBlocked || session.state === 'closed') {
+      this.#settle(session, outcome, 'certainly-flushed');
+      return false;
+    }
+    note(session, outcome === 'flushed' ? 'certainly-flushed' : outcome, nowMs);
+    if (outcome === 'buffered') return false;
+    session.advance('drained');
+    this.#sayWaitingGap(session);
+    return true;
   }
 
   /** The socket has room again: something must be written, and a gap that waited comes first. */
-  drained(session: Session): void {
-    session.blockedSinceMs = 0;
+  writable(session: Session): void {
+    note(session, 'writable', this.#with.clock.monotonicMs());
     session.advance('drained');
-    const frames = session.cursor === null ? [] : this.#takeGap(session);
     // A gap that is only counted writes nothing, and then uWebSockets.js would not empty its buffer.
-    if (frames.length === 0) this.heartbeat(session);
+    if (!this.#sayWaitingGap(session)) this.heartbeat(session);
+  }
+
+  #sayWaitingGap(session: Session): boolean {
+    const frames = session.cursor === null ? [] : this.#takeGap(session);
     for (const frame of frames) this.#settle(session, session.socket.write(frame));
+    return frames.length > 0;
   }
 
   /** From the shard's position on it stands in the index; or it ends, if nothing more can come. */
@@ -202,17 +224,17 @@ export class Sessions {
     return session.options.controlEvents ? [frame] : [];
   }
 
-  /** After every write but those of the drain: the time of it, and the park if it did not go out. */
-  #settle(session: Session, outcome: 'flushed' | 'buffered'): void {
-    const nowMs = this.#with.clock.monotonicMs();
-    session.lastWriteMs = nowMs;
+  /** After every write but those of the drain: it is noted, and the session parks if it did not go out. */
+  #settle(
+    session: Session,
+    outcome: 'flushed' | 'buffered',
+    flushed: 'flushed' | 'certainly-flushed' = 'flushed',
+  ): void {
+    note(session, outcome === 'flushed' ? flushed : outcome, this.#with.clock.monotonicMs());
     if (outcome === 'flushed' || session.state === 'closed') return;
     this.#with.observer.parked();
-    if (session.state === 'waiting') {
-      session.blockedSinceMs = nowMs;
-      return;
-    }
+    if (session.state === 'waiting') return;
     this.settleCursor(session);
-    park(session, session.cursor ?? this.#with.position(), this.#with.groups, nowMs);
+    park(session, session.cursor ?? this.#with.position(), this.#with.groups);
   }
 }
