@@ -76,6 +76,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     connectionsMax: options.connections,
     connectionsPerAddressMax: options.connectionsPerAddress,
     onFault: (what, error) => {
+      metrics.faulted(what);
       log.error({ error, what }, 'a fault was contained');
     },
     onShardLost: (shard, cause) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EdgeSettings } from '../contract/edge-settings.ts';
 import type { ShardErrand, ShardReply, ShardTask } from '../contract/shard-messages.ts';
+import type { FaultPlace } from '../contract/shard-observer.ts';
 import { assert } from '../core/assert.ts';
 import { systemClock } from '../core/clock.ts';
 import { createEdge, type Edge } from '../edge/edge.ts';
@@ -63,8 +64,8 @@ export class ShardThread {
       const connections = Object.values(gauges.sessions).reduce((sum, count) => sum + count, 0);
       return { connections, sessions: gauges.sessions, groups: gauges.groups, executions: gauges.executions };
     });
-    const onFault = (what: string, error: unknown): void => {
-      metrics.failed(error, '');
+    const onFault = (what: FaultPlace, error: unknown): void => {
+      metrics.faulted(what);
       log.error({ error, what }, 'a fault was contained');
     };
     process.on('uncaughtException', (error) => {
@@ -88,6 +89,7 @@ export class ShardThread {
         },
         failed: (error, correlationId) => {
           metrics.failed(error, correlationId);
+          metrics.faulted('request');
           log.error({ error, correlationId }, 'a request failed');
         },
       },

@@ -2,7 +2,7 @@ import { MessageChannel, type Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { ShardErrand, ShardReply, ShardTask } from '../contract/shard-messages.ts';
 import { assert } from '../core/assert.ts';
-import type { ShardLink } from '../dispatch/dispatcher.ts';
+import type { ShardLink } from '../dispatch/dispatcher-dependencies.ts';
 import type { MetricValues } from '../observe/tally.ts';
 import type { ShardSetup } from './shard-thread.ts';
 import { workerEntries } from './worker-entries.ts';

@@ -1,48 +1,22 @@
-import type { MessagePort, Transferable } from 'node:worker_threads';
-import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
-import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
+import type { Position, ShardReport } from '../contract/shard-messages.ts';
+import type { JournalDescription, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
 import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { type Sequence, type ShardIndex, sequenceNone } from '../core/sequence.ts';
-import type { ExecutionRegistry } from '../executions/registry.ts';
 import { AdmissionDesk } from '../registrar/admission-desk.ts';
 import { ControlDesk } from '../registrar/control-desk.ts';
 import { Gate } from '../registrar/gate.ts';
 import { HistoryDesk } from '../registrar/history-desk.ts';
 import { JoinDesk } from '../registrar/join-desk.ts';
 import { PositionWaiters } from '../registrar/position-waiters.ts';
+import type { DispatcherDependencies } from './dispatcher-dependencies.ts';
 import { FlowControl } from './flow-control.ts';
-import { Intake, type WindowSink } from './intake.ts';
+import { Intake } from './intake.ts';
 import { InterestMap } from './interest.ts';
 import { Mailbox } from './mailbox.ts';
 import { type HealthAnswer, healthOf, type ReadinessAnswer, readinessOf } from './status.ts';
 
-/** One shard's thread as the dispatcher reaches it. */
-export interface ShardLink {
-  run(task: ShardTask, transfer: Transferable[]): Promise<ShardReply>;
-  /** The main thread's end of the port that the shard reports on. */
-  readonly reports: MessagePort;
-  /** The other end, handed over with `start`. */
-  readonly up: MessagePort;
-}
-
-export interface DispatcherDependencies {
-  readonly shards: readonly ShardLink[];
-  readonly window: WindowSink;
-  readonly registry: ExecutionRegistry;
-  readonly bus: BusCalls;
-  readonly flow: UpstreamFlow;
-  readonly clock: Clock;
-  readonly connectionsMax: number;
-  /** 0: no limit. */
-  readonly connectionsPerAddressMax: number;
-  readonly onFault: (what: string, fault: unknown) => void;
-  readonly onShardLost: (shard: number, fault: unknown) => void;
-  readonly onPublished: (seconds: number, entries: number) => void;
-  /** The stream from the bus was held back for so long. */
-  readonly onHeldBack: (milliseconds: number) => void;
-}
+const internalFailure = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
 
 /** The main thread's actor: takes what the upstream hands over, wakes the shards that want it, and answers their reports. */
 export class Dispatcher implements UpstreamSink {
@@ -127,7 +101,7 @@ export class Dispatcher implements UpstreamSink {
         try {
           this.#receive(shard, report);
         } catch (fault) {
-          this.#with.onFault(`report ${report.kind} of shard ${shard}`, fault);
+          this.#faulted(shard, report, fault);
         }
       });
       this.#mailboxes[shard]?.post({ kind: 'start', up: link.up, at: this.#intake.head() }, [link.up]);
@@ -257,6 +231,17 @@ export class Dispatcher implements UpstreamSink {
     }
   }
 
+  /** Whoever waits for an answer to what threw gets one. */
+  #faulted(shard: ShardIndex, report: ShardReport, fault: unknown): void {
+    this.#with.onFault(report.kind, fault);
+    const mailbox = this.#mailboxes[shard];
+    if (report.kind === 'join') {
+      mailbox?.post({ kind: 'refused', session: report.session, refusal: { kind: 'unavailable' } });
+    } else if (report.kind === 'call') {
+      mailbox?.post({ kind: 'answer', call: report.call, answer: internalFailure });
+    }
+  }
+
   #answer(mailbox: Mailbox, report: Extract<ShardReport, { kind: 'call' }>): void {
     const { call, request } = report;
     this.#control.call(request).then(
@@ -264,9 +249,8 @@ export class Dispatcher implements UpstreamSink {
         mailbox.post({ kind: 'answer', call, answer });
       },
       (fault: unknown) => {
-        this.#with.onFault(`call ${request.kind}`, fault);
-        const answer = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
-        mailbox.post({ kind: 'answer', call, answer });
+        this.#with.onFault('call', fault);
+        mailbox.post({ kind: 'answer', call, answer: internalFailure });
       },
     );
   }

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
-import type { ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
+import type { FaultPlace, ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
@@ -24,7 +24,7 @@ export interface ShardDependencies {
   readonly observer: ShardObserver;
   readonly random: () => number;
   /** An exception in one message or one callback: it is contained to it. `what` names it. */
-  readonly onFault: (what: string, fault: unknown) => void;
+  readonly onFault: (what: FaultPlace, fault: unknown) => void;
 }
 
 /**
@@ -52,7 +52,7 @@ export class Shard implements StreamDoor {
     const { window, clock, observer, random } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
     const failed = (session: Session, fault: unknown): void => {
-      this.#sessions.failed(session, fault);
+      this.#sessions.failed('drain', session, fault);
     };
     const delivery = new Delivery({ groups: this.#groups, observer, clock, failed });
     this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
@@ -111,9 +111,11 @@ export class Shard implements StreamDoor {
   handle(task: ShardTask): ShardReply {
     this.#with.observer.mailboxWait(this.#with.clock.monotonicMs() - task.postedMs);
     for (const message of task.messages) {
-      this.#guard(message.kind, () => {
+      try {
         this.#receive(message);
-      });
+      } catch (fault) {
+        this.#faulted(message, fault);
+      }
     }
     const { drain } = task;
     if (drain !== null) {
@@ -133,9 +135,7 @@ export class Shard implements StreamDoor {
     const session = this.#joins.begin(request, socket);
     return {
       onWritable: () => {
-        this.#guard('writable', () => {
-          this.#writable(session);
-        });
+        this.#sessions.contain('writable', session, this.#writable);
       },
       onClosed: () => {
         this.#guard('closed', () => {
@@ -183,11 +183,11 @@ export class Shard implements StreamDoor {
     this.#joins.answer(message);
   }
 
-  #writable(session: Session): void {
+  readonly #writable = (session: Session): void => {
     if (session.state === 'closed') return;
     this.#sessions.drained(session);
     if (session.state === 'catching-up') this.#catchUp.enqueue(session);
-  }
+  };
 
   #drainTo(from: WindowMark, to: Position): void {
     if (this.#lapped) return;
@@ -199,7 +199,7 @@ export class Shard implements StreamDoor {
     // The end of a stream is decided after a whole drain, at the position it ended at.
     for (const watched of this.#drain.takeOver()) {
       for (const session of watched.streams) {
-        if (session.state === 'live') this.#sessions.contain(session, this.#endIfComplete);
+        if (session.state === 'live') this.#sessions.contain('end', session, this.#endIfComplete);
       }
     }
   }
@@ -235,11 +235,27 @@ export class Shard implements StreamDoor {
   #shutdown(): void {
     this.#shuttingDown = true;
     const streams = this.#sessions.byKey.size;
-    this.#sessions.endAll();
-    this.#report({ kind: 'drained', streams });
+    try {
+      this.#sessions.endAll();
+    } finally {
+      this.#report({ kind: 'drained', streams });
+    }
   }
 
-  #guard(what: string, action: () => void): void {
+  /** What a message that threw concerns is closed: its stream, or with a new view, which is of all of them, every one. They resume. */
+  #faulted(message: ShardMessage, fault: unknown): void {
+    const { byKey } = this.#sessions;
+    const concerned = 'session' in message ? byKey.get(message.session) : undefined;
+    if (concerned !== undefined) {
+      this.#sessions.failed(message.kind, concerned, fault);
+      return;
+    }
+    this.#with.onFault(message.kind, fault);
+    if (message.kind !== 'resync') return;
+    for (const session of [...byKey.values()]) this.#sessions.failed(message.kind, session, fault);
+  }
+
+  #guard(what: FaultPlace, action: () => void): void {
     try {
       action();
     } catch (fault) {

@@ -82,7 +82,7 @@ export class CatchUp {
     for (const session of sessions) {
       if (session.historyTicket !== ticket) continue;
       session.historyTicket = 0;
-      if (this.#reads(session)) this.#with.sessions.contain(session, take);
+      if (this.#reads(session)) this.#with.sessions.contain('history', session, take);
     }
   }
 
@@ -116,7 +116,7 @@ export class CatchUp {
     const steps = Math.min(this.#queue.length, catchUpStepsPerTurn);
     for (const session of this.#queue.splice(0, steps)) {
       session.queued = false;
-      this.#with.sessions.contain(session, this.stepNow);
+      this.#with.sessions.contain('catch-up', session, this.stepNow);
     }
     this.#shared.clear();
     if (this.#queue.length > 0) this.#schedule();

@@ -13,7 +13,7 @@ export function sweep(sessions: Sessions, nowMs: number): void {
   const step = (session: Session): void => {
     sweepOne(sessions, session, nowMs);
   };
-  for (const session of sessions.byKey.values()) sessions.contain(session, step);
+  for (const session of sessions.byKey.values()) sessions.contain('sweep', session, step);
 }
 
 function sweepOne(sessions: Sessions, session: Session, nowMs: number): void {
