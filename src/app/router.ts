@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import { StartError } from '../core/failure.ts';
+import { shardGivenUpMs } from '../core/limits.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
@@ -12,7 +13,7 @@ import { WindowWriter } from '../window/window-writer.ts';
 import { createBusClient } from '../wire/bus/bus-client.ts';
 import type { RouterOptions, RunningRouter } from './router-options.ts';
 import { randomFraction, type ShardSetup } from './shard-thread.ts';
-import { ShardHost } from './shards.ts';
+import { closeHosts, ShardHost } from './shards.ts';
 
 /**
  * The share of the window that the first fill asks of the bus. A record takes more room in the window than in the journal (its texts stand in the frame and in
@@ -34,12 +35,10 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const window = new WindowWriter(memory);
   const registry = new ExecutionRegistry();
   const hosts = Array.from({ length: options.shards }, () => new ShardHost());
-  const closeHosts = async (): Promise<void> => {
-    await Promise.all(hosts.map((host) => host.close()));
-  };
-  const descriptors = await Promise.all(hosts.map((host, shard) => host.open(setupOf(options, memory, shard))));
+  await Promise.all(hosts.map((host, shard) => host.open(setupOf(options, memory, shard))));
+  const descriptors = hosts.map(({ descriptor }) => descriptor);
   const acceptor = await createAcceptor(options.host, options.port, descriptors).catch(async (failure: unknown) => {
-    await closeHosts();
+    await closeHosts(hosts);
     throw failure;
   });
 
@@ -79,7 +78,20 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       metrics.faulted(what);
       log.error({ error, what }, 'a fault was contained');
     },
+    onShardResponsive: (shard, responsive) => {
+      const descriptor = hosts[shard]?.descriptor ?? 0;
+      if (responsive) acceptor.addChild(descriptor);
+      else acceptor.removeChild(descriptor);
+      if (responsive) log.warn({ shard }, 'a shard answers again; it gets new connections');
+      else log.error({ shard }, 'a shard does not answer; it gets no new connections');
+    },
+    onShardGivenUp: (shard) => {
+      hosts[shard]?.markStuck();
+      fail(new StartError(`the thread of shard ${shard} has not answered for ${shardGivenUpMs} ms`, 1));
+    },
     onShardLost: (shard, cause) => {
+      hosts[shard]?.markLost();
+      acceptor.removeChild(hosts[shard]?.descriptor ?? 0);
       fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
     },
     onPublished: (seconds) => {
@@ -111,7 +123,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     httpPort: acceptor.port,
     failed,
     metrics: async () => {
-      const shards = await Promise.all(hosts.map((host) => host.metrics()));
+      const shards = await Promise.all(hosts.filter((host) => host.reachable).map((host) => host.metrics()));
       const journal = dispatcher.journal();
       return metrics.text(
         shards,
@@ -125,18 +137,19 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
             },
       );
     },
+    health: () => dispatcher.health(),
     stop: async () => {
       acceptor.stopAccepting();
       await dispatcher.drainStreams();
       upstream.stop();
       client.close();
       dispatcher.close();
-      await closeHosts();
+      await closeHosts(hosts);
       acceptor.close();
     },
   };
 }
 
-function setupOf(options: RouterOptions, window: ShardSetup['window'], shard: number): ShardSetup {
+function setupOf(options: RouterOptions, window: ShardSetup['window'], shard: number): Omit<ShardSetup, 'pulse'> {
   return { shard, window, edge: options.edge, log: options.logSettings };
 }

@@ -15,6 +15,8 @@ import type { WindowMemory } from '../window/window-memory.ts';
 export interface ShardSetup {
   readonly shard: number;
   readonly window: WindowMemory;
+  /** One Int32 that rises while the shard is at work: how the main thread tells a long task from an endless one. */
+  readonly pulse: SharedArrayBuffer;
   readonly edge: EdgeSettings;
   readonly log: LogSettings;
 }
@@ -71,11 +73,15 @@ export class ShardThread {
     process.on('uncaughtException', (error) => {
       onFault('callback', error);
     });
+    const pulse = new Int32Array(setup.pulse);
     const shard = new Shard({
       window: new RingReader(setup.window),
       clock: systemClock,
       observer: metrics,
       random: randomFraction,
+      beat: () => {
+        Atomics.add(pulse, 0, 1);
+      },
       onFault,
     });
     const edge = await createEdge({

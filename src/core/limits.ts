@@ -167,8 +167,12 @@ export const shutdownMs = 10_000;
 
 /** The dispatcher looks at least this often whether a shard is behind: no shorter than a scheduler's tick. */
 export const flowCheckMs = 100;
-/** A shard that has not answered a task for this long is reported as unresponsive. */
-export const shardUnresponsiveMs = 5_000;
+/** How often a shard is asked for a sign of life. A task costs it about 75 µs. */
+export const shardPingMs = 250;
+/** A shard silent for this long is reported on `/healthz`, and gets no new connections: ten times the longest pause seen under load. */
+export const shardUnresponsiveMs = 3_000;
+/** A shard silent for this long is given up, and the process goes down. With what passes before the silence is seen, within 5 s. */
+export const shardGivenUpMs = 4_500;
 
 /** Joins, calls and history requests that one shard may have with the main thread. Above it a request gets 503 with Retry-After. */
 export const shardRequestsMax = 32_768;
@@ -246,6 +250,9 @@ assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
+assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it is given up');
+assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
+assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
 assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');

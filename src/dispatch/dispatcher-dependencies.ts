@@ -10,6 +10,8 @@ export interface ShardLink {
   run(task: ShardTask, transfer: Transferable[]): Promise<ShardReply>;
   /** The main thread's end of the port that the shard reports on. */
   readonly reports: MessagePort;
+  /** Signs of life from the middle of a task: a number that only rises. */
+  readonly beats: () => number;
   /** The other end, handed over with `start`. */
   readonly up: MessagePort;
 }
@@ -26,7 +28,12 @@ export interface DispatcherDependencies {
   readonly connectionsPerAddressMax: number;
   /** An exception was contained; `what` is the kind of the report, or `call`, `join`, `history`, `record`. */
   readonly onFault: (what: string, fault: unknown) => void;
+  /** The thread of a shard is gone. */
   readonly onShardLost: (shard: number, fault: unknown) => void;
+  /** A shard has been silent for `shardUnresponsiveMs`, or has answered after that. */
+  readonly onShardResponsive: (shard: number, responsive: boolean) => void;
+  /** A shard has been silent for `shardGivenUpMs`: it is not waited for any more. */
+  readonly onShardGivenUp: (shard: number) => void;
   readonly onPublished: (seconds: number, entries: number) => void;
   /** The stream from the bus was held back for so long. */
   readonly onHeldBack: (milliseconds: number) => void;

@@ -15,6 +15,7 @@ import { Intake } from './intake.ts';
 import { InterestMap } from './interest.ts';
 import { Mailbox } from './mailbox.ts';
 import { type HealthAnswer, healthOf, type ReadinessAnswer, readinessOf } from './status.ts';
+import { Watchdog } from './watchdog.ts';
 
 const internalFailure = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
 
@@ -31,7 +32,9 @@ export class Dispatcher implements UpstreamSink {
   readonly #history: HistoryDesk;
   readonly #control: ControlDesk;
   readonly #admission: AdmissionDesk;
-  readonly #drained: (() => void)[] = [];
+  /** Those that have yet to say that their streams have ended. */
+  readonly #undrained = new Map<number, () => void>();
+  readonly #watchdog: Watchdog;
   #journal: JournalDescription | null = null;
   #draining = false;
   readonly #flow: FlowControl;
@@ -47,6 +50,7 @@ export class Dispatcher implements UpstreamSink {
           head: () => this.#intake.head(),
           clock,
           onLost: (fault) => {
+            this.#drained(index);
             dependencies.onShardLost(index, fault);
           },
           onIdle: () => {
@@ -88,6 +92,16 @@ export class Dispatcher implements UpstreamSink {
       readiness: () => this.readiness(),
       onPublished: dependencies.onPublished,
     });
+    this.#watchdog = new Watchdog({
+      clock,
+      mailboxes: this.#mailboxes,
+      beats: (shard) => shards[shard]?.beats() ?? 0,
+      onResponsive: dependencies.onShardResponsive,
+      onGivenUp: (shard) => {
+        this.#drained(shard);
+        dependencies.onShardGivenUp(shard);
+      },
+    });
     this.#admission = new AdmissionDesk(dependencies.connectionsMax, dependencies.connectionsPerAddressMax);
     const { flow, onHeldBack } = dependencies;
     this.#flow = new FlowControl({ window, flow, clock, mailboxes: this.#mailboxes, onHeldBack });
@@ -108,21 +122,27 @@ export class Dispatcher implements UpstreamSink {
     }
   }
 
-  /** Ends every stream in order; settles when all shards have said so. */
+  /** Ends every stream in order; settles when all shards have said so that can be reached. */
   async drainStreams(): Promise<void> {
     this.#draining = true;
-    const drained = this.#mailboxes.map(
-      (mailbox) =>
-        new Promise<void>((resolve) => {
-          this.#drained.push(resolve);
-          mailbox.post({ kind: 'shutdown' });
-        }),
-    );
+    const drained = this.#mailboxes.map((mailbox, shard) => {
+      if (this.#watchdog.hopeless(shard)) return Promise.resolve();
+      return new Promise<void>((resolve) => {
+        this.#undrained.set(shard, resolve);
+        mailbox.post({ kind: 'shutdown' });
+      });
+    });
     await Promise.all(drained);
+  }
+
+  #drained(shard: number): void {
+    this.#undrained.get(shard)?.();
+    this.#undrained.delete(shard);
   }
 
   close(): void {
     this.#flow.close();
+    this.#watchdog.close();
     this.#history.close();
     for (const mailbox of this.#mailboxes) mailbox.close();
     for (const link of this.#with.shards) link.reports.close();
@@ -224,7 +244,7 @@ export class Dispatcher implements UpstreamSink {
         this.#resync(shard, null);
         return;
       case 'drained':
-        this.#drained.pop()?.();
+        this.#drained(shard);
         return;
       default:
         unreachable(report);
@@ -264,7 +284,7 @@ export class Dispatcher implements UpstreamSink {
   }
 
   health(): HealthAnswer {
-    return healthOf(this.#mailboxes, this.#with.clock.monotonicMs());
+    return healthOf(this.#mailboxes.length, this.#watchdog);
   }
 
   readiness(): ReadinessAnswer {

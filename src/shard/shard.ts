@@ -23,6 +23,8 @@ export interface ShardDependencies {
   readonly clock: Clock;
   readonly observer: ShardObserver;
   readonly random: () => number;
+  /** A sign of life in the middle of a task; cheap. */
+  readonly beat: () => void;
   /** An exception in one message or one callback: it is contained to it. `what` names it. */
   readonly onFault: (what: FaultPlace, fault: unknown) => void;
 }
@@ -49,13 +51,13 @@ export class Shard implements StreamDoor {
 
   constructor(dependencies: ShardDependencies) {
     this.#with = dependencies;
-    const { window, clock, observer, random } = dependencies;
+    const { window, clock, observer, random, beat } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
     const failed = (session: Session, fault: unknown): void => {
       this.#sessions.failed('drain', session, fault);
     };
     const delivery = new Delivery({ groups: this.#groups, observer, clock, failed });
-    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
+    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock, beat }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);
@@ -111,6 +113,7 @@ export class Shard implements StreamDoor {
   handle(task: ShardTask): ShardReply {
     this.#with.observer.mailboxWait(this.#with.clock.monotonicMs() - task.postedMs);
     for (const message of task.messages) {
+      this.#with.beat();
       try {
         this.#receive(message);
       } catch (fault) {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { StuckThreadError } from '../../core/failure.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
@@ -85,14 +86,17 @@ export class Lifecycle {
   async close(): Promise<void> {
     this.#endedAlready = true;
     this.#limitStop();
+    let stuck = false;
     for (const part of this.#parts.splice(0).reverse()) {
       try {
         await part.stop();
         this.#log.debug({ part: part.name }, 'stopped');
       } catch (error) {
+        stuck ||= error instanceof StuckThreadError;
         this.#log.error({ part: part.name, error }, 'could not be stopped in order');
       }
     }
+    if (stuck) this.#kill('everything else is closed; killing the process');
     this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
@@ -123,12 +127,13 @@ export class Lifecycle {
     this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
   }
 
-  // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
   readonly #onOverdue = (): void => {
-    this.#log.fatal(
-      { waitedMs: shutdownMs, part: this.#parts.at(-1)?.name },
-      'did not stop in time; killing the process',
-    );
-    process.kill(process.pid, 'SIGKILL');
+    this.#kill('did not stop in time; killing the process');
   };
+
+  // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
+  #kill(message: string): void {
+    this.#log.fatal({}, message);
+    process.kill(process.pid, 'SIGKILL');
+  }
 }

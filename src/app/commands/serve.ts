@@ -40,6 +40,7 @@ async function startRouterPart(starting: Starting, busAddress: string, bus: Runn
   let router: RunningRouter | null = null;
   const opsHost = configuration['ops-host'];
   const ops = await startOpsServer(opsHost, configuration['ops-port'], {
+    health: () => router?.health() ?? null,
     metrics: async () => {
       if (router === null) throw new StartError('the router is starting', 1);
       const counts = (await bus?.stats()) ?? null;
