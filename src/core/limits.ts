@@ -170,7 +170,7 @@ export const flowCheckMs = 100;
 /** How often a shard is asked for a sign of life. A task costs it about 75 µs. */
 export const shardPingMs = 250;
 /** A shard silent for this long is reported on `/healthz`, and gets no new connections: ten times the longest pause seen under load. */
-export const shardUnresponsiveMs = 3_000;
+export const shardUnresponsiveMs: number = 3_000;
 /** A shard silent for this long is given up, and the process goes down. With what passes before the silence is seen, within 5 s. */
 export const shardGivenUpMs = 4_500;
 

@@ -31,6 +31,7 @@ export class Lifecycle {
   readonly #log: Log;
   readonly #parts: Part[] = [];
   readonly #ended: Promise<End>;
+  readonly #abandon = new AbortController();
   #end: (end: End) => void = () => undefined;
   #endedAlready = false;
   #signalledAtMs: number | null = null;
@@ -43,6 +44,7 @@ export class Lifecycle {
     this.#ended = new Promise((resolve) => {
       this.#end = (end) => {
         this.#endedAlready = true;
+        this.#abandon.abort();
         resolve(end);
       };
     });
@@ -53,6 +55,11 @@ export class Lifecycle {
   /** True once something has ended it: whoever is still starting parts stops doing so. */
   get ending(): boolean {
     return this.#endedAlready;
+  }
+
+  /** Aborted once something has ended it: a start that takes long is broken off. */
+  get ended(): AbortSignal {
+    return this.#abandon.signal;
   }
 
   /** A part that runs now: stopped in its turn, and its failure ends the process. */

@@ -29,8 +29,11 @@ interface Starting {
 }
 
 async function startBusPart(starting: Starting): Promise<RunningBus> {
-  const bus = await startBus(busSettings(starting.configuration, starting.restored), starting.log);
-  starting.lifecycle.add('bus', () => bus.stop(), bus.failed);
+  const { lifecycle } = starting;
+  const bus = await startBus(busSettings(starting.configuration, starting.restored), starting.log, {
+    abandoned: lifecycle.ended,
+  });
+  lifecycle.add('bus', () => bus.stop(), bus.failed);
   return bus;
 }
 
@@ -93,6 +96,8 @@ export async function serve(
   try {
     await startParts(command, starting);
   } catch (error) {
+    // A start that was broken off by a signal is a stop, and no failure.
+    if (lifecycle.ending) return lifecycle.untilEnd();
     await lifecycle.close();
     throw error;
   }

@@ -32,8 +32,18 @@ const entry = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './journal-child.ts' : './journal-child.js', import.meta.url),
 );
 
-/** Runs one task of journal-child in a process of its own; killed after `timeMs`. Never rejects for what happens in the child. */
-export function runChild(task: readonly string[], timeMs: number, clock: Clock): Promise<ChildEnd> {
+export interface ChildBounds {
+  readonly clock: Clock;
+  /** Killed after this. */
+  readonly timeMs: number;
+  /** Killed when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onReport?: (report: ChildReport) => void;
+}
+
+/** Runs one task of journal-child in a process of its own. Never rejects for what happens in the child. */
+export function runChild(task: readonly string[], bounds: ChildBounds): Promise<ChildEnd> {
+  const { clock, timeMs, signal } = bounds;
   return new Promise((resolve) => {
     const reports: ChildReport[] = [];
     const child = spawn(process.execPath, [entry, ...task], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -42,13 +52,24 @@ export function runChild(task: readonly string[], timeMs: number, clock: Clock):
       lastWords = (lastWords + bytes.toString()).slice(-4_096);
     });
     createInterface({ input: child.stdout }).on('line', (line) => {
-      reports.push(JSON.parse(line) as ChildReport);
+      const report = JSON.parse(line) as ChildReport;
+      reports.push(report);
+      bounds.onReport?.(report);
     });
     let late = false;
-    const cancel = clock.after(timeMs, () => {
+    const cancelTime = clock.after(timeMs, () => {
       late = true;
       child.kill('SIGKILL');
     });
+    const onAbort = (): void => {
+      child.kill('SIGKILL');
+    };
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted === true) onAbort();
+    const cancel = (): void => {
+      cancelTime();
+      signal?.removeEventListener('abort', onAbort);
+    };
     child.on('error', (error) => {
       cancel();
       resolve({ reports, death: error.message, interrupted: true });
