@@ -10,12 +10,11 @@ assert(port !== null, 'the bus worker is a thread');
 const report = (message: BusReport): void => {
   port.postMessage(message);
 };
+const onWarning = (message: string): void => {
+  report({ kind: 'warning', message });
+};
 const abandoned = new AbortController();
 let running: RunningBus | null = null;
-const events = {
-  abandoned: abandoned.signal,
-  onWarning: (message: string): void => void report({ kind: 'warning', message }),
-};
 
 async function stop(bus: RunningBus): Promise<void> {
   await bus.stop();
@@ -28,8 +27,7 @@ port.on('message', (command: BusCommand) => {
   else if (command.kind === 'stop') void stop(running);
   else report({ kind: 'stats', stats: running.journal.stats() });
 });
-
-startBus(workerData as BusSettings, events).then(
+startBus(workerData as BusSettings, { onWarning, abandoned: abandoned.signal }).then(
   (bus) => {
     running = bus;
     report({ kind: 'ready', port: bus.port });

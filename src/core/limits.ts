@@ -162,6 +162,13 @@ export const publishDeadlineMs: number = 10_000;
 export const holdBackMsMax = 5_000;
 /** One press of Ctrl-C under npm arrives twice, from the terminal and from npm: within this time it counts once. */
 export const signalRepeatMs = 500;
+/** Waits of `--supervise` before it starts again: the first is short, as most breaks are single; the cap is what a port or a disk may need. */
+export const supervisedBackoffMs = { base: 200, cap: 10_000 } as const;
+/** A child that has served for this long has got over it: restarts are counted anew. */
+export const supervisedSteadyMs: number = 60_000;
+/** Restarts in a row after which the supervisor gives up, about half a minute: what restarts have not helped by then, somebody has to look at. */
+export const supervisedRestartsMax = 10;
+
 /** SIGTERM to exit. */
 export const shutdownMs = 10_000;
 
@@ -253,6 +260,7 @@ assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit it
 assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it is given up');
 assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
 assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
+assert(supervisedSteadyMs > supervisedBackoffMs.cap, 'a child must outlast the longest wait before it counts as well');
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
 assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');

@@ -6,6 +6,7 @@ import type { Log } from '../../observe/log.ts';
 /** Why a server stops. */
 export type End =
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly kind: 'supervisor-gone' }
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'defect'; readonly error: Error };
 
@@ -70,12 +71,21 @@ export class Lifecycle {
     });
   }
 
+  /** Nobody would start it again, nor stop it: it ends as by a signal. */
+  supervisorGone(): void {
+    this.#limitStop();
+    if (!this.#endedAlready) this.#end({ kind: 'supervisor-gone' });
+  }
+
   /** Waits for the end, then closes everything. Answers the exit code. */
   async untilEnd(): Promise<number> {
     const end = await this.#ended;
     switch (end.kind) {
       case 'signal':
         this.#log.info({ signal: end.signal }, 'stopping');
+        break;
+      case 'supervisor-gone':
+        this.#log.error({}, 'stopping: the supervisor has gone');
         break;
       case 'failed':
         this.#log.fatal({ error: end.error }, `stopping: ${end.error.message}`);
@@ -85,7 +95,7 @@ export class Lifecycle {
         break;
     }
     await this.close();
-    if (end.kind === 'signal') return 0;
+    if (end.kind === 'signal' || end.kind === 'supervisor-gone') return 0;
     return end.kind === 'failed' ? 1 : exitDefect;
   }
 

@@ -4,6 +4,7 @@ import { journalText } from '../../observe/journal-metrics.ts';
 import { createLog, type Log, type LogSettings } from '../../observe/log.ts';
 import type { Configuration } from '../configuration/options.ts';
 import type { RunningRouter } from '../router-options.ts';
+import { watchSupervisor } from '../supervision/supervise.ts';
 import { type RunningBus, startBus } from './bus-thread.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -17,6 +18,8 @@ function readyLine(parts: readonly (readonly [string, string])[]): string {
 export interface ServeOptions {
   /** The data directory was put back from a backup: its journal takes a new identity. */
   readonly restored?: boolean;
+  /** It was started by a supervisor: when that has gone, it stops. */
+  readonly supervised?: boolean;
 }
 
 interface Starting {
@@ -85,6 +88,15 @@ export async function serve(
   const logSettings: LogSettings = { level: configuration['log-level'], pretty: process.stderr.isTTY };
   const log = createLog(logSettings);
   const lifecycle = new Lifecycle(systemClock, log);
+  if (options.supervised === true) {
+    const unwatch = watchSupervisor(() => {
+      lifecycle.supervisorGone();
+    });
+    lifecycle.add('supervisor', () => {
+      unwatch();
+      return Promise.resolve();
+    });
+  }
   const starting: Starting = {
     configuration,
     lifecycle,
