@@ -127,10 +127,18 @@ function defineServers(define: Define): void {
       ]),
   );
   define('bus', 'Run only the gRPC bus and its journal.', async ({ configuration, flags, given }) =>
-    flags['repair'] === true
-      ? (await import('./commands/repair.ts')).repair(configuration)
-      : serveOrSupervise('bus', { configuration, flags, given }),
+    typeof flags['backup'] === 'string'
+      ? (await import('./commands/backup.ts')).backup(configuration, flags['backup'])
+      : flags['repair'] === true
+        ? (await import('./commands/repair.ts')).repair(configuration)
+        : serveOrSupervise('bus', { configuration, flags, given }),
   )
+    .addOption(
+      new Option(
+        '--backup <file>',
+        'copy the journal, also while a bus serves it, into a new file, then exit',
+      ).conflicts(['repair', 'restored']),
+    )
     .addOption(
       new Option('--repair', 'copy what is readable of a damaged journal into a new one, then exit').conflicts(
         'restored',
@@ -144,6 +152,7 @@ function defineServers(define: Define): void {
       precedence +
         examples([
           ['bus --data-dir /var/lib/rivulet --retention-bytes 100GiB', 'a journal of its own'],
+          ['bus --backup /backup/journal-2026-11-25.mdb', 'a copy of the journal, while it is being served'],
           ['bus --repair', 'after the bus refused to start because the journal is damaged'],
           ['bus --restored', 'after the data directory was put back from a backup'],
         ]),

@@ -13,6 +13,8 @@ export type ChildReport =
   | { readonly kind: 'opened' }
   /** Records up to here are safe in the new journal. */
   | { readonly kind: 'copied'; readonly through: number }
+  /** The copy of a live journal is written. */
+  | { readonly kind: 'backed-up'; readonly records: number; readonly newestId: string }
   /** A part came to its end; how many rows it has. */
   | { readonly kind: 'done'; readonly rows: number };
 
@@ -38,7 +40,6 @@ export interface ChildBounds {
   readonly timeMs: number;
   /** Killed when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  readonly onReport?: (report: ChildReport) => void;
 }
 
 /** Runs one task of journal-child in a process of its own. Never rejects for what happens in the child. */
@@ -52,9 +53,7 @@ export function runChild(task: readonly string[], bounds: ChildBounds): Promise<
       lastWords = (lastWords + bytes.toString()).slice(-4_096);
     });
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const report = JSON.parse(line) as ChildReport;
-      reports.push(report);
-      bounds.onReport?.(report);
+      reports.push(JSON.parse(line) as ChildReport);
     });
     let late = false;
     const cancelTime = clock.after(timeMs, () => {
