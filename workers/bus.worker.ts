@@ -10,25 +10,26 @@ assert(port !== null, 'the bus worker is a thread');
 const report = (message: BusReport): void => {
   port.postMessage(message);
 };
-const events = {
-  onWarning: (message: string) => {
-    report({ kind: 'warning', message });
-  },
+const onWarning = (message: string): void => {
+  report({ kind: 'warning', message });
 };
+const abandoned = new AbortController();
+let running: RunningBus | null = null;
 
 async function stop(bus: RunningBus): Promise<void> {
   await bus.stop();
   report({ kind: 'stopped' });
-  // Ends this thread, also when a peer holds a socket open.
-  process.exit(0);
+  process.exit(0); // Ends this thread, also when a peer holds a socket open.
 }
 
-startBus(workerData as BusSettings, events).then(
+port.on('message', (command: BusCommand) => {
+  if (running === null) abandoned.abort();
+  else if (command.kind === 'stop') void stop(running);
+  else report({ kind: 'stats', stats: running.journal.stats() });
+});
+startBus(workerData as BusSettings, { onWarning, abandoned: abandoned.signal }).then(
   (bus) => {
-    port.on('message', (command: BusCommand) => {
-      if (command.kind === 'stop') void stop(bus);
-      else report({ kind: 'stats', stats: bus.journal.stats() });
-    });
+    running = bus;
     report({ kind: 'ready', port: bus.port });
   },
   (error: unknown) => {

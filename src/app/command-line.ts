@@ -19,7 +19,9 @@ type Action = (invocation: Invocation, argument: string | undefined) => Promise<
 const exitCodes = `
 
 Exit codes: 0 done or stopped in order; 1 something outside stands in the way (port taken, bus away); 2 a bad
-option or bad input; 70 a defect, closed in order; 130 or 143 stopped at once by a second signal.`;
+option or bad input; 70 a defect, closed in order; 130 or 143 stopped at once by a second signal; 134 aborted by a
+thread that ended with sockets open; 137 killed: by itself when a thread was stuck or a stop took longer than 10 s, by
+the system when memory was short, or by kill -9. With --supervise: the code of the last child.`;
 
 const precedence = `
 Each option is also an environment variable (--bus-port is RIVULET_BUS_PORT) and a key of the JSON file given by
@@ -77,6 +79,9 @@ function buildProgram(done: (code: number) => void): Command {
     const command = program.command(name).description(description).helpOption('--help', 'show help');
     command.copyInheritedSettings(program);
     addOptions(command, name);
+    if (options.supervise.commands.some((server) => server === name)) {
+      command.addOption(new Option('--supervised', 'said by --supervise to its child').hideHelp());
+    }
     command.action(async (...given: unknown[]) => {
       const flags = command.opts<Flags>();
       const sources = {
@@ -96,24 +101,44 @@ function buildProgram(done: (code: number) => void): Command {
 
 type Define = (name: CommandName, description: string, action: Action) => Command;
 
+/** The command itself, or with `--supervise` a parent process of it. A child of one serves, whatever the options say. */
+async function serveOrSupervise(
+  command: 'up' | 'bus' | 'router',
+  { configuration, flags }: Invocation,
+): Promise<number> {
+  const supervised = flags['supervised'] === true;
+  if (configuration.supervise && !supervised) {
+    return (await import('./supervision/supervise.ts')).supervise(process.argv.slice(2), configuration);
+  }
+  const { serve } = await import('./commands/serve.ts');
+  return serve(command, configuration, { restored: flags['restored'] === true, supervised });
+}
+
 // Each action loads its own part: `publish` on a laptop need not load sockets and journals.
 function defineServers(define: Define): void {
-  define('up', 'Run bus and router in one process.', async (invocation) =>
-    (await import('./commands/serve.ts')).serve('up', invocation.configuration),
-  ).addHelpText(
+  define('up', 'Run bus and router in one process.', (invocation) => serveOrSupervise('up', invocation)).addHelpText(
     'after',
     precedence +
       examples([
         ['up', 'on loopback, data in .rivulet/'],
+        ['up --supervise', 'started again when it breaks'],
         ['up --port 0 --bus-port 0 --ops-port 0', 'on free ports, said in the ready line'],
         ['up --engine memory --retention-age 1h', 'nothing is kept on disk'],
       ]),
   );
-  define('bus', 'Run only the gRPC bus and its journal.', async ({ configuration, flags }) =>
-    flags['repair'] === true
-      ? (await import('./commands/repair.ts')).repair(configuration)
-      : (await import('./commands/serve.ts')).serve('bus', configuration, { restored: flags['restored'] === true }),
+  define('bus', 'Run only the gRPC bus and its journal.', async ({ configuration, flags, given }) =>
+    typeof flags['backup'] === 'string'
+      ? (await import('./commands/backup.ts')).backup(configuration, flags['backup'])
+      : flags['repair'] === true
+        ? (await import('./commands/repair.ts')).repair(configuration)
+        : serveOrSupervise('bus', { configuration, flags, given }),
   )
+    .addOption(
+      new Option(
+        '--backup <file>',
+        'copy the journal, also while a bus serves it, into a new file, then exit',
+      ).conflicts(['repair', 'restored']),
+    )
     .addOption(
       new Option('--repair', 'copy what is readable of a damaged journal into a new one, then exit').conflicts(
         'restored',
@@ -127,12 +152,13 @@ function defineServers(define: Define): void {
       precedence +
         examples([
           ['bus --data-dir /var/lib/rivulet --retention-bytes 100GiB', 'a journal of its own'],
+          ['bus --backup /backup/journal-2026-11-25.mdb', 'a copy of the journal, while it is being served'],
           ['bus --repair', 'after the bus refused to start because the journal is damaged'],
           ['bus --restored', 'after the data directory was put back from a backup'],
         ]),
     );
-  define('router', 'Run only the router, against a bus elsewhere.', async (invocation) =>
-    (await import('./commands/serve.ts')).serve('router', invocation.configuration),
+  define('router', 'Run only the router, against a bus elsewhere.', (invocation) =>
+    serveOrSupervise('router', invocation),
   ).addHelpText(
     'after',
     precedence + examples([['router --bus 127.0.0.1:50051 --shards 2', 'two threads of streams']]),

@@ -1,3 +1,4 @@
+import type { ControlAnswer } from '../contract/control.ts';
 import type { EdgeSettings } from '../contract/edge-settings.ts';
 import type { Log, LogSettings } from '../observe/log.ts';
 
@@ -25,7 +26,12 @@ export interface RouterOptions {
 /** A router that serves. */
 export interface RunningRouter {
   readonly httpPort: number;
-  /** Stops accepting, ends every stream with `done` and `shutdown`, closes the threads in order. Resolves when the port is closed. */
+  /** Alive, and if not, which shard is silent. */
+  health(): Extract<ControlAnswer, { kind: 'health' }>;
+  /**
+   * Stops accepting, ends every stream with `done` and `shutdown`, closes the threads in order. Resolves when the port is closed. Rejects with a
+   * StuckThreadError, everything else closed, when a thread does not come back.
+   */
   stop(): Promise<void>;
   /** Settles when the router cannot go on; never rejects. */
   readonly failed: Promise<Error>;

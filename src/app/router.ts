@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import { BusError, StartError } from '../core/failure.ts';
-import { damagesRememberedMax } from '../core/limits.ts';
+import { damagesRememberedMax, shardGivenUpMs } from '../core/limits.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
@@ -13,7 +13,7 @@ import { WindowWriter } from '../window/window-writer.ts';
 import { createBusClient } from '../wire/bus/bus-client.ts';
 import type { RouterOptions, RunningRouter } from './router-options.ts';
 import { randomFraction, type ShardSetup } from './shard-thread.ts';
-import { ShardHost } from './shards.ts';
+import { closeHosts, ShardHost } from './shards.ts';
 
 /**
  * The share of the window that the first fill asks of the bus. A record takes more room in the window than in the journal (its texts stand in the frame and in
@@ -35,12 +35,10 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const window = new WindowWriter(memory);
   const registry = new ExecutionRegistry();
   const hosts = Array.from({ length: options.shards }, () => new ShardHost());
-  const closeHosts = async (): Promise<void> => {
-    await Promise.all(hosts.map((host) => host.close()));
-  };
-  const descriptors = await Promise.all(hosts.map((host, shard) => host.open(setupOf(options, memory, shard))));
+  await Promise.all(hosts.map((host, shard) => host.open(setupOf(options, memory, shard))));
+  const descriptors = hosts.map(({ descriptor }) => descriptor);
   const acceptor = await createAcceptor(options.host, options.port, descriptors).catch(async (failure: unknown) => {
-    await closeHosts();
+    await closeHosts(hosts);
     throw failure;
   });
 
@@ -79,9 +77,23 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     connectionsPerAddressMax: options.connectionsPerAddress,
     publishRate: options.publishRate,
     onFault: (what, error) => {
+      metrics.faulted(what);
       if (!isOldDamage(error)) log.error({ error, what }, 'a fault was contained');
     },
+    onShardResponsive: (shard, responsive) => {
+      const descriptor = hosts[shard]?.descriptor ?? 0;
+      if (responsive) acceptor.addChild(descriptor);
+      else acceptor.removeChild(descriptor);
+      if (responsive) log.warn({ shard }, 'a shard answers again; it gets new connections');
+      else log.error({ shard }, 'a shard does not answer; it gets no new connections');
+    },
+    onShardGivenUp: (shard) => {
+      hosts[shard]?.markStuck();
+      fail(new StartError(`the thread of shard ${shard} has not answered for ${shardGivenUpMs} ms`, 1));
+    },
     onShardLost: (shard, cause) => {
+      hosts[shard]?.markLost();
+      acceptor.removeChild(hosts[shard]?.descriptor ?? 0);
       fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
     },
     onPublished: (seconds) => {
@@ -115,7 +127,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     httpPort: acceptor.port,
     failed,
     metrics: async () => {
-      const shards = await Promise.all(hosts.map((host) => host.metrics()));
+      const shards = await Promise.all(hosts.filter((host) => host.reachable).map((host) => host.metrics()));
       const journal = dispatcher.journal();
       return metrics.text(
         shards,
@@ -129,13 +141,14 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
             },
       );
     },
+    health: () => dispatcher.health(),
     stop: async () => {
       acceptor.stopAccepting();
       await dispatcher.drainStreams();
       upstream.stop();
       client.close();
       dispatcher.close();
-      await closeHosts();
+      await closeHosts(hosts);
       acceptor.close();
     },
   };
@@ -154,6 +167,6 @@ function damageMemory(): (error: unknown) => boolean {
   };
 }
 
-function setupOf(options: RouterOptions, window: ShardSetup['window'], shard: number): ShardSetup {
+function setupOf(options: RouterOptions, window: ShardSetup['window'], shard: number): Omit<ShardSetup, 'pulse'> {
   return { shard, window, edge: options.edge, log: options.logSettings };
 }

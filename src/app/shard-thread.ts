@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EdgeSettings } from '../contract/edge-settings.ts';
 import type { ShardErrand, ShardReply, ShardTask } from '../contract/shard-messages.ts';
+import type { FaultPlace } from '../contract/shard-observer.ts';
 import { assert } from '../core/assert.ts';
 import { systemClock } from '../core/clock.ts';
 import { createEdge, type Edge } from '../edge/edge.ts';
@@ -14,6 +15,8 @@ import type { WindowMemory } from '../window/window-memory.ts';
 export interface ShardSetup {
   readonly shard: number;
   readonly window: WindowMemory;
+  /** One Int32 that rises while the shard is at work: how the main thread tells a long task from an endless one. */
+  readonly pulse: SharedArrayBuffer;
   readonly edge: EdgeSettings;
   readonly log: LogSettings;
 }
@@ -63,18 +66,22 @@ export class ShardThread {
       const connections = Object.values(gauges.sessions).reduce((sum, count) => sum + count, 0);
       return { connections, sessions: gauges.sessions, groups: gauges.groups, executions: gauges.executions };
     });
-    const onFault = (what: string, error: unknown): void => {
-      metrics.failed(error, '');
+    const onFault = (what: FaultPlace, error: unknown): void => {
+      metrics.faulted(what);
       log.error({ error, what }, 'a fault was contained');
     };
     process.on('uncaughtException', (error) => {
       onFault('callback', error);
     });
+    const pulse = new Int32Array(setup.pulse);
     const shard = new Shard({
       window: new RingReader(setup.window),
       clock: systemClock,
       observer: metrics,
       random: randomFraction,
+      beat: () => {
+        Atomics.add(pulse, 0, 1);
+      },
       onFault,
     });
     const edge = await createEdge({
@@ -88,6 +95,7 @@ export class ShardThread {
         },
         failed: (error, correlationId) => {
           metrics.failed(error, correlationId);
+          metrics.faulted('request');
           log.error({ error, correlationId }, 'a request failed');
         },
       },

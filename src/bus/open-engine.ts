@@ -17,7 +17,7 @@ export interface OpenEngine {
 export async function openEngine(
   where: { readonly engine: 'lmdb' | 'memory'; readonly dataDirectory: string },
   settings: JournalSettings,
-  clock: Clock,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal | undefined },
 ): Promise<OpenEngine> {
   if (where.engine === 'memory') {
     const journal = await openJournal(new MemoryStore(), clock, settings);
@@ -25,7 +25,7 @@ export async function openEngine(
   }
   const lock = lockDirectory(where.dataDirectory);
   try {
-    await checkJournal(where.dataDirectory, clock);
+    await checkJournal(where.dataDirectory, clock, signal);
     const journal = await openJournal(openStore(where.dataDirectory), clock, settings);
     return {
       journal,

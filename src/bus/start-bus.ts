@@ -1,5 +1,6 @@
 import type { EventJournal } from '../contract/journal.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
+import { StartError } from '../core/failure.ts';
 import { sweepPeriodMs } from '../core/limits.ts';
 import { type BusServer, serveBus } from '../wire/bus/bus-server.ts';
 import { type JournalSettings, journalDefaults } from './journal/journal-settings.ts';
@@ -22,6 +23,8 @@ export interface BusSettings extends Partial<JournalSettings> {
 export interface BusEvents {
   /** Something that an operator must see; one sentence. */
   onWarning(message: string): void;
+  /** Aborted: whoever waits for the start wants it no more. A bus that has started is ended by its own `stop`. */
+  readonly abandoned?: AbortSignal;
 }
 
 export interface RunningBus {
@@ -37,7 +40,14 @@ export async function startBus(
   events: BusEvents,
   clock: Clock = systemClock,
 ): Promise<RunningBus> {
-  const engine = await openEngine(settings, { ...journalDefaults, ...settings }, clock);
+  const engine = await openEngine(
+    settings,
+    { ...journalDefaults, ...settings },
+    {
+      clock,
+      signal: events.abandoned,
+    },
+  );
   const { journal } = engine;
   let server: BusServer;
   try {
@@ -57,7 +67,7 @@ export async function startBus(
     events.onWarning(damage.message);
   });
   const stopSweeping = keepSwept(journal, events, clock);
-  return {
+  const bus: RunningBus = {
     port: server.port,
     journal,
     async stop() {
@@ -66,6 +76,9 @@ export async function startBus(
       await engine.close();
     },
   };
+  if (events.abandoned?.aborted !== true) return bus;
+  await bus.stop();
+  throw new StartError('the start was broken off', 1);
 }
 
 /** Steps of retention until there is nothing to do, every `sweepPeriodMs`; says once when the clock has stepped, and when it is right again. */

@@ -1,7 +1,20 @@
-import type { GapReason } from './shard-messages.ts';
+import type { GapReason, ShardMessage } from './shard-messages.ts';
 
 export type EndReason = 'executions_terminal' | 'timeout' | 'shutdown' | 'no_content' | 'unknown_execution' | 'refused';
 export type DisconnectReason = 'client' | 'stalled' | 'failure';
+
+/** What a shard was doing when something threw: the message it had, or the callback. A closed set, so that it can be a label. */
+export type FaultPlace =
+  | ShardMessage['kind']
+  | 'open'
+  | 'drain'
+  | 'end'
+  | 'catch-up'
+  | 'writable'
+  | 'closed'
+  | 'sweep'
+  | 'request'
+  | 'callback';
 
 /** What a shard tells the metrics. Every method is a few additions; none throws. */
 export interface ShardObserver {

@@ -97,6 +97,14 @@ export class BusError extends Error {
   }
 }
 
+/** Threads that do not come back, with sockets open: they can be ended neither by themselves nor by us, only with the whole process. */
+export class StuckThreadError extends Error {
+  override readonly name = 'StuckThreadError';
+  constructor(names: readonly string[]) {
+    super(`${names.join(', ')} cannot be closed: no answer`);
+  }
+}
+
 /** A condition that stops the program at start, said in one line. `exitCode` 2: the caller's words; 1: the world's state. */
 export class StartError extends Error {
   override readonly name = 'StartError';

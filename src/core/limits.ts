@@ -202,13 +202,24 @@ export const publishDeadlineMs: number = 10_000;
 export const holdBackMsMax = 5_000;
 /** One press of Ctrl-C under npm arrives twice, from the terminal and from npm: within this time it counts once. */
 export const signalRepeatMs = 500;
+/** Waits of `--supervise` before it starts again: the first is short, as most breaks are single; the cap is what a port or a disk may need. */
+export const supervisedBackoffMs = { base: 200, cap: 10_000 } as const;
+/** A child that has served for this long has got over it: restarts are counted anew. */
+export const supervisedSteadyMs: number = 60_000;
+/** Restarts in a row after which the supervisor gives up, about half a minute: what restarts have not helped by then, somebody has to look at. */
+export const supervisedRestartsMax = 10;
+
 /** SIGTERM to exit. */
 export const shutdownMs = 10_000;
 
 /** The dispatcher looks at least this often whether a shard is behind: no shorter than a scheduler's tick. */
 export const flowCheckMs = 100;
-/** A shard that has not answered a task for this long is reported as unresponsive. */
-export const shardUnresponsiveMs = 5_000;
+/** How often a shard is asked for a sign of life. A task costs it about 75 µs. */
+export const shardPingMs = 250;
+/** A shard silent for this long is reported on `/healthz`, and gets no new connections: ten times the longest pause seen under load. */
+export const shardUnresponsiveMs: number = 3_000;
+/** A shard silent for this long is given up, and the process goes down. With what passes before the silence is seen, within 5 s. */
+export const shardGivenUpMs = 4_500;
 
 /** Joins, calls and history requests that one shard may have with the main thread. Above it a request gets 503 with Retry-After. */
 export const shardRequestsMax = 32_768;
@@ -290,6 +301,10 @@ assert(sessionProbeBytesMax < sessionWriteBytesMax, 'a socket that may stand sti
 assert(drainLightBytesMax * 1_000 <= drainBytesMax, 'a thousand light members must fit a drain');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');
+assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it is given up');
+assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
+assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
+assert(supervisedSteadyMs > supervisedBackoffMs.cap, 'a child must outlast the longest wait before it counts as well');
 assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
 assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');

@@ -1,50 +1,23 @@
-import type { MessagePort, Transferable } from 'node:worker_threads';
-import type { Position, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
-import type { BusCalls, JournalDescription, UpstreamFlow, UpstreamSink, ViewChange } from '../contract/upstream.ts';
+import type { Position, ShardReport } from '../contract/shard-messages.ts';
+import type { JournalDescription, UpstreamSink, ViewChange } from '../contract/upstream.ts';
 import { unreachable } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
 import { type EventId, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { type Sequence, type ShardIndex, sequenceNone } from '../core/sequence.ts';
-import type { ExecutionRegistry } from '../executions/registry.ts';
 import { AdmissionDesk } from '../registrar/admission-desk.ts';
 import { ControlDesk } from '../registrar/control-desk.ts';
 import { Gate } from '../registrar/gate.ts';
 import { HistoryDesk } from '../registrar/history-desk.ts';
 import { JoinDesk } from '../registrar/join-desk.ts';
 import { PositionWaiters } from '../registrar/position-waiters.ts';
+import type { DispatcherDependencies } from './dispatcher-dependencies.ts';
 import { FlowControl } from './flow-control.ts';
-import { Intake, type WindowSink } from './intake.ts';
+import { Intake } from './intake.ts';
 import { InterestMap } from './interest.ts';
 import { Mailbox } from './mailbox.ts';
 import { type HealthAnswer, healthOf, type ReadinessAnswer, readinessOf } from './status.ts';
+import { Watchdog } from './watchdog.ts';
 
-/** One shard's thread as the dispatcher reaches it. */
-export interface ShardLink {
-  run(task: ShardTask, transfer: Transferable[]): Promise<ShardReply>;
-  /** The main thread's end of the port that the shard reports on. */
-  readonly reports: MessagePort;
-  /** The other end, handed over with `start`. */
-  readonly up: MessagePort;
-}
-
-export interface DispatcherDependencies {
-  readonly shards: readonly ShardLink[];
-  readonly window: WindowSink;
-  readonly registry: ExecutionRegistry;
-  readonly bus: BusCalls;
-  readonly flow: UpstreamFlow;
-  readonly clock: Clock;
-  readonly connectionsMax: number;
-  /** 0: no limit. */
-  readonly connectionsPerAddressMax: number;
-  /** Events and changes a second over HTTP; 0: no limit. */
-  readonly publishRate: number;
-  readonly onFault: (what: string, fault: unknown) => void;
-  readonly onShardLost: (shard: number, fault: unknown) => void;
-  readonly onPublished: (seconds: number, entries: number) => void;
-  /** The stream from the bus was held back for so long. */
-  readonly onHeldBack: (milliseconds: number) => void;
-}
+const internalFailure = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
 
 /** The main thread's actor: takes what the upstream hands over, wakes the shards that want it, and answers their reports. */
 export class Dispatcher implements UpstreamSink {
@@ -59,7 +32,9 @@ export class Dispatcher implements UpstreamSink {
   readonly #history: HistoryDesk;
   readonly #control: ControlDesk;
   readonly #admission: AdmissionDesk;
-  readonly #drained: (() => void)[] = [];
+  /** Those that have yet to say that their streams have ended. */
+  readonly #undrained = new Map<number, () => void>();
+  readonly #watchdog: Watchdog;
   #journal: JournalDescription | null = null;
   #draining = false;
   readonly #flow: FlowControl;
@@ -75,6 +50,7 @@ export class Dispatcher implements UpstreamSink {
           head: () => this.#intake.head(),
           clock,
           onLost: (fault) => {
+            this.#drained(index);
             dependencies.onShardLost(index, fault);
           },
           onIdle: () => {
@@ -117,6 +93,16 @@ export class Dispatcher implements UpstreamSink {
       publishRate: dependencies.publishRate,
       onPublished: dependencies.onPublished,
     });
+    this.#watchdog = new Watchdog({
+      clock,
+      mailboxes: this.#mailboxes,
+      beats: (shard) => shards[shard]?.beats() ?? 0,
+      onResponsive: dependencies.onShardResponsive,
+      onGivenUp: (shard) => {
+        this.#drained(shard);
+        dependencies.onShardGivenUp(shard);
+      },
+    });
     this.#admission = new AdmissionDesk(dependencies.connectionsMax, dependencies.connectionsPerAddressMax);
     const { flow, onHeldBack } = dependencies;
     this.#flow = new FlowControl({ window, flow, clock, mailboxes: this.#mailboxes, onHeldBack });
@@ -130,28 +116,34 @@ export class Dispatcher implements UpstreamSink {
         try {
           this.#receive(shard, report);
         } catch (fault) {
-          this.#with.onFault(`report ${report.kind} of shard ${shard}`, fault);
+          this.#faulted(shard, report, fault);
         }
       });
       this.#mailboxes[shard]?.post({ kind: 'start', up: link.up, at: this.#intake.head() }, [link.up]);
     }
   }
 
-  /** Ends every stream in order; settles when all shards have said so. */
+  /** Ends every stream in order; settles when all shards have said so that can be reached. */
   async drainStreams(): Promise<void> {
     this.#draining = true;
-    const drained = this.#mailboxes.map(
-      (mailbox) =>
-        new Promise<void>((resolve) => {
-          this.#drained.push(resolve);
-          mailbox.post({ kind: 'shutdown' });
-        }),
-    );
+    const drained = this.#mailboxes.map((mailbox, shard) => {
+      if (this.#watchdog.hopeless(shard)) return Promise.resolve();
+      return new Promise<void>((resolve) => {
+        this.#undrained.set(shard, resolve);
+        mailbox.post({ kind: 'shutdown' });
+      });
+    });
     await Promise.all(drained);
+  }
+
+  #drained(shard: number): void {
+    this.#undrained.get(shard)?.();
+    this.#undrained.delete(shard);
   }
 
   close(): void {
     this.#flow.close();
+    this.#watchdog.close();
     this.#history.close();
     for (const mailbox of this.#mailboxes) mailbox.close();
     for (const link of this.#with.shards) link.reports.close();
@@ -256,10 +248,21 @@ export class Dispatcher implements UpstreamSink {
         this.#resync(shard, null);
         return;
       case 'drained':
-        this.#drained.pop()?.();
+        this.#drained(shard);
         return;
       default:
         unreachable(report);
+    }
+  }
+
+  /** Whoever waits for an answer to what threw gets one. */
+  #faulted(shard: ShardIndex, report: ShardReport, fault: unknown): void {
+    this.#with.onFault(report.kind, fault);
+    const mailbox = this.#mailboxes[shard];
+    if (report.kind === 'join') {
+      mailbox?.post({ kind: 'refused', session: report.session, refusal: { kind: 'unavailable' } });
+    } else if (report.kind === 'call') {
+      mailbox?.post({ kind: 'answer', call: report.call, answer: internalFailure });
     }
   }
 
@@ -270,9 +273,8 @@ export class Dispatcher implements UpstreamSink {
         mailbox.post({ kind: 'answer', call, answer });
       },
       (fault: unknown) => {
-        this.#with.onFault(`call ${request.kind}`, fault);
-        const answer = { kind: 'failed', code: 'internal', detail: 'Internal error', faults: [] } as const;
-        mailbox.post({ kind: 'answer', call, answer });
+        this.#with.onFault('call', fault);
+        mailbox.post({ kind: 'answer', call, answer: internalFailure });
       },
     );
   }
@@ -286,7 +288,7 @@ export class Dispatcher implements UpstreamSink {
   }
 
   health(): HealthAnswer {
-    return healthOf(this.#mailboxes, this.#with.clock.monotonicMs());
+    return healthOf(this.#mailboxes.length, this.#watchdog);
   }
 
   readiness(): ReadinessAnswer {

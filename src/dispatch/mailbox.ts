@@ -32,8 +32,10 @@ export class Mailbox {
   /** The same, with the drains that joins took along. */
   #unreadFrom: WindowMark | null = null;
   #postedMs = 0;
-  #outstanding: { readonly sinceMs: number; readonly unreadFrom: WindowMark | null } | null = null;
+  #outstanding: { readonly number: number; readonly unreadFrom: WindowMark | null } | null = null;
+  #tasks = 0;
   #closed = false;
+  #lost = false;
 
   constructor(dependencies: MailboxDependencies) {
     this.#with = dependencies;
@@ -43,9 +45,14 @@ export class Mailbox {
     return this.#messages.length;
   }
 
-  /** When the task that is being handled was handed over; null when there is none. */
-  get outstandingSinceMs(): number | null {
-    return this.#outstanding?.sinceMs ?? null;
+  /** The task that is being handled, by its number in the order of tasks; null when there is none. */
+  get outstandingTask(): number | null {
+    return this.#outstanding?.number ?? null;
+  }
+
+  /** The thread is gone. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** The earliest record that this shard still has to read; null when it has nothing to read. */
@@ -86,10 +93,26 @@ export class Mailbox {
   flush(): void {
     if (this.#closed || this.#outstanding !== null) return;
     if (this.#messages.length === 0 && this.#drainFrom === null) return;
+    this.#send();
+  }
+
+  /** An empty task, when there is none: its end is a sign of life. */
+  ping(): void {
+    if (this.#closed || this.#outstanding !== null) return;
+    this.#stamp();
+    this.#send();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #send(): void {
     const drain = this.#drainFrom === null ? null : { from: this.#drainFrom, to: this.#with.head() };
     const task: ShardTask = { messages: this.#messages, drain, postedMs: this.#postedMs };
     const transfer = this.#transfer;
-    this.#outstanding = { sinceMs: this.#with.clock.monotonicMs(), unreadFrom: this.#unreadFrom };
+    this.#tasks += 1;
+    this.#outstanding = { number: this.#tasks, unreadFrom: this.#unreadFrom };
     this.#messages = [];
     this.#transfer = [];
     this.#drainFrom = null;
@@ -101,13 +124,10 @@ export class Mailbox {
       (fault: unknown) => {
         // A shard contains its own faults: a task that fails means that its thread is gone, and with it every stream that it had.
         this.#closed = true;
+        this.#lost = true;
         this.#with.onLost(fault);
       },
     );
-  }
-
-  close(): void {
-    this.#closed = true;
   }
 
   #finished(): void {

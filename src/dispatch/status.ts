@@ -1,18 +1,14 @@
 import type { ControlAnswer, ReadinessReport } from '../contract/control.ts';
 import type { Position } from '../contract/shard-messages.ts';
 import type { JournalDescription } from '../contract/upstream.ts';
-import { shardUnresponsiveMs } from '../core/limits.ts';
-import type { Mailbox } from './mailbox.ts';
+import type { Watchdog } from './watchdog.ts';
 
 export type HealthAnswer = Extract<ControlAnswer, { kind: 'health' }>;
 export type ReadinessAnswer = Extract<ControlAnswer, { kind: 'readiness' }>;
 
-/** Alive: every shard that has a task has had it for less than `shardUnresponsiveMs`. */
-export function healthOf(mailboxes: readonly Mailbox[], nowMs: number): HealthAnswer {
-  const shards = mailboxes.map((mailbox, shard) => {
-    const since = mailbox.outstandingSinceMs;
-    return { shard, responsive: since === null || nowMs - since < shardUnresponsiveMs };
-  });
+/** Alive: every shard has given a sign of life within `shardUnresponsiveMs`. */
+export function healthOf(shardCount: number, watchdog: Watchdog): HealthAnswer {
+  const shards = Array.from({ length: shardCount }, (_, shard) => ({ shard, responsive: watchdog.responsive(shard) }));
   const healthy = shards.every(({ responsive }) => responsive);
   return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
 }

@@ -1,5 +1,5 @@
 import type { us_listen_socket } from 'uWebSockets.js';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { StartError } from '../core/failure.ts';
 import { loadUws } from './uws.ts';
 import type { AppDescriptor } from './uws-descriptors.ts';
@@ -18,6 +18,12 @@ export interface Acceptor {
 }
 
 /**
+ * uSockets' default: SO_REUSEADDR and SO_REUSEPORT. Its exclusive mode has neither, and then the connections that a killed process leaves behind keep its
+ * port from its successor for a minute. That nobody else listens there is asked before: two programs would each get half of the connections.
+ */
+const listenShared = 0;
+
+/**
  * Listens on host and port and deals connections out to `children`, at least one.
  *
  * Fails with StartError(1), in a plain sentence, when the port is taken, not permitted, or the host is not an address of this machine.
@@ -30,13 +36,14 @@ export async function createAcceptor(
   const uws = await loadUws();
   const app = uws.App();
   for (const child of children) app.addChildAppDescriptor(child);
-  // Exclusive: with SO_REUSEPORT two programs would share the port and each get half of the connections.
+  const free = await probe(host, port);
   const listening = await new Promise<us_listen_socket | false>((resolve) => {
-    app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
+    if (free.kind === 'free') app.listen(host, free.port, listenShared, resolve);
+    else resolve(false);
   });
   if (listening === false) {
     app.close();
-    throw new StartError(await listenFault(host, port), 1);
+    throw new StartError(listenFault(host, port, free), 1);
   }
   let accepting = true;
   let closed = false;
@@ -59,10 +66,12 @@ export async function createAcceptor(
   };
 }
 
-/** uWebSockets.js says only that it failed; a listener of Node's own, tried in its place, says why. */
-async function listenFault(host: string, port: number): Promise<string> {
+type Probe = { readonly kind: 'free'; readonly port: number } | { readonly kind: 'refused'; readonly code: string };
+
+/** uWebSockets.js says only that it failed; a listener of Node's own, tried before it, says why. */
+function listenFault(host: string, port: number, probed: Probe): string {
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  switch (await probe(host, port)) {
+  switch (probed.kind === 'refused' ? probed.code : '') {
     case 'EADDRINUSE':
       return `cannot listen on ${place}: the port is taken by another program; choose another with --port, or 0 for a free one`;
     case 'EACCES':
@@ -76,15 +85,17 @@ async function listenFault(host: string, port: number): Promise<string> {
   }
 }
 
-function probe(host: string, port: number): Promise<string> {
+/** Whether nobody listens there, and for port 0 which one is free. Connections that linger from a predecessor do not count. */
+function probe(host: string, port: number): Promise<Probe> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code ?? '');
+      resolve({ kind: 'refused', code: error.code ?? '' });
     });
     server.listen({ host, port, exclusive: true }, () => {
+      const free = (server.address() as AddressInfo).port;
       server.close(() => {
-        resolve('');
+        resolve({ kind: 'free', port: free });
       });
     });
   });

@@ -19,7 +19,7 @@ import {
   type RequestHead,
 } from './http/decide.ts';
 import type { RouteName } from './http/route.ts';
-import { BodyReader } from './request-body.ts';
+import { type BodyOutcome, BodyReader } from './request-body.ts';
 import { UwsStreamSocket } from './stream-socket.ts';
 import { loadUws } from './uws.ts';
 import './uws-descriptors.ts';
@@ -91,13 +91,20 @@ class Rim {
   }
 
   handle(response: HttpResponse, request: HttpRequest): void {
-    const head = readHead(response, request, this.#policy);
-    const context = contextOf(head, this.#policy, this.#wallMs);
-    const exchange = new Exchange(response, context, head.method !== 'HEAD');
+    let exchange: Exchange | null = null;
     try {
+      const head = readHead(response, request, this.#policy);
+      const context = contextOf(head, this.#policy, this.#wallMs);
+      exchange = new Exchange(response, context, head.method !== 'HEAD');
       this.#carryOut(decide(head, this.#policy, context), exchange);
     } catch (error) {
-      this.#fail(exchange, 'none', error);
+      if (exchange !== null) {
+        this.#fail(exchange, 'none', error);
+        return;
+      }
+      this.#metrics.failed(error, '');
+      // Left as it is, uWebSockets.js would end the process: it wants an answer or a handler for the abort.
+      response.close();
     }
   }
 
@@ -140,24 +147,33 @@ class Rim {
   #readBody(decision: Extract<Decision, { kind: 'body' }>, exchange: Exchange): void {
     const { route, parse } = decision;
     this.#bodies.read(exchange, (outcome) => {
-      if (outcome.kind === 'too-large') {
-        this.#reply(exchange, route, bodyTooLarge(exchange.context));
-        return;
-      }
-      if (outcome.kind === 'overloaded') {
-        const detail = 'Too many request bodies are being read';
-        const words = { status: 503, code: 'OVERLOADED', detail, retryAfter: retryAfterOverloadSeconds };
-        this.#reply(exchange, route, errorAnswer(words, exchange.context));
-        return;
-      }
       try {
-        const parsed = parse(outcome.bytes);
-        if (parsed.kind === 'invalid') this.#reply(exchange, route, validationAnswer(parsed.faults));
-        else void this.#call(route, parsed.call, exchange);
+        this.#withBody(route, parse, outcome, exchange);
       } catch (error) {
         this.#fail(exchange, route, error);
       }
     });
+  }
+
+  #withBody(
+    route: RouteName,
+    parse: Extract<Decision, { kind: 'body' }>['parse'],
+    outcome: BodyOutcome,
+    exchange: Exchange,
+  ): void {
+    if (outcome.kind === 'too-large') {
+      this.#reply(exchange, route, bodyTooLarge(exchange.context));
+      return;
+    }
+    if (outcome.kind === 'overloaded') {
+      const detail = 'Too many request bodies are being read';
+      const words = { status: 503, code: 'OVERLOADED', detail, retryAfter: retryAfterOverloadSeconds };
+      this.#reply(exchange, route, errorAnswer(words, exchange.context));
+      return;
+    }
+    const parsed = parse(outcome.bytes);
+    if (parsed.kind === 'invalid') this.#reply(exchange, route, validationAnswer(parsed.faults));
+    else void this.#call(route, parsed.call, exchange);
   }
 
   async #call(route: RouteName, call: ControlCall, exchange: Exchange): Promise<void> {
@@ -184,7 +200,12 @@ class Rim {
 
   #fail(exchange: Exchange, route: RouteName | 'none', error: unknown): void {
     this.#metrics.failed(error, exchange.context.correlationId);
-    this.#reply(exchange, route, errorAnswer(internalError, exchange.context));
+    try {
+      this.#reply(exchange, route, errorAnswer(internalError, exchange.context));
+    } catch (second) {
+      this.#metrics.failed(second, exchange.context.correlationId);
+      exchange.abort();
+    }
   }
 }
 

@@ -31,14 +31,25 @@ export class Exchange {
     if (response === null) return false;
     this.#response = null;
     this.#onGone = null;
-    response.cork(() => {
-      writeHead(response, answer.status, [...answer.headers, ...this.context.headers]);
-      // 204 has neither body nor Content-Length (RFC 9110); HEAD has the length and no body.
-      if (answer.body === null) response.endWithoutBody();
-      else if (this.#bodyAllowed) response.end(answer.body);
-      else response.endWithoutBody(Buffer.byteLength(answer.body));
-    });
+    try {
+      response.cork(() => {
+        writeHead(response, answer.status, [...answer.headers, ...this.context.headers]);
+        // 204 has neither body nor Content-Length (RFC 9110); HEAD has the length and no body.
+        if (answer.body === null) response.endWithoutBody();
+        else if (this.#bodyAllowed) response.end(answer.body);
+        else response.endWithoutBody(Buffer.byteLength(answer.body));
+      });
+    } catch (error) {
+      // Half an answer cannot be taken back, and its client would wait for the other half.
+      response.close();
+      throw error;
+    }
     return true;
+  }
+
+  /** Cuts the connection: no answer can be made. */
+  abort(): void {
+    this.#response?.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
-import { latencyBoundsSeconds } from './shard-metrics.ts';
-import { type MetricValues, probe, SpreadTally, Tally } from './tally.ts';
+import { faultsMetric, latencyBoundsSeconds } from './shard-metrics.ts';
+import { LabelledTally, type MetricValues, probe, SpreadTally, Tally } from './tally.ts';
 
 /** What the main thread answers when the metrics are asked for. Values unknown yet are NaN, which Prometheus takes. */
 export interface RouterProbes {
@@ -28,6 +28,8 @@ export interface RouterMetrics {
   /** From a publish's arrival to its acknowledgement as durable. */
   published(milliseconds: number): void;
   upstreamReconnected(): void;
+  /** An exception on the main thread was contained; `what` is of a closed set. */
+  faulted(what: string): void;
   /** The upstream was held back for a shard that was half a window behind. */
   heldBack(milliseconds: number): void;
   /** The text format of Prometheus: this thread's metrics and those that the shards collected. */
@@ -67,6 +69,7 @@ export function routerMetrics(probes: () => RouterProbes): RouterMetrics {
     ...named('upstream_hold_seconds', 'How long the bus was held back for a shard that was behind.'),
     bounds: latencyBoundsSeconds,
   });
+  const faults = new LabelledTally(named(faultsMetric.name, faultsMetric.help), ['what']);
   const reconnects = new Tally(named('upstream_reconnects_total', 'Subscriptions to the bus after the first.'));
   probeRouter(registry, probes);
   collectDefaultMetrics({ register: registry });
@@ -76,6 +79,9 @@ export function routerMetrics(probes: () => RouterProbes): RouterMetrics {
     },
     heldBack: (milliseconds) => {
       holdSeconds.observe(milliseconds / 1000);
+    },
+    faulted: (what) => {
+      faults.add({ what });
     },
     upstreamReconnected: () => {
       reconnects.total += 1;

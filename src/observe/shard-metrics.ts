@@ -6,6 +6,12 @@ export const latencyBoundsSeconds: readonly number[] = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
+/** One name for all threads: their counts are added up. */
+export const faultsMetric = {
+  name: 'faults_total',
+  help: 'Exceptions that were contained, by the message or callback that they came out of.',
+} as const;
+
 /** What a shard answers when its metrics are asked for. */
 export interface ShardProbes {
   /** Open streams. */
@@ -35,6 +41,8 @@ export interface ShardMetrics {
   parked(): void;
   answered(route: string, status: number): void;
   failed(error: unknown, correlationId: string): void;
+  /** An exception was contained; `what` is of a closed set. */
+  faulted(what: string): void;
   /** Plain data that may cross threads. */
   collect(): Promise<MetricValues>;
 }
@@ -50,6 +58,7 @@ interface Counts {
   readonly ends: LabelledTally<'reason'>;
   readonly disconnects: LabelledTally<'reason'>;
   readonly gaps: LabelledTally<'reason'>;
+  readonly faults: LabelledTally<'what'>;
   readonly requests: LabelledTally<'route' | 'status'>;
 }
 
@@ -77,6 +86,7 @@ function makeCounts(registry: Registry, shard: number): Counts {
     gaps: new LabelledTally(named('gaps_total', 'Cursors that could not be honoured, said in band or not.'), [
       'reason',
     ]),
+    faults: new LabelledTally(named(faultsMetric.name, faultsMetric.help), ['what']),
     requests: new LabelledTally(named('http_requests_total', 'Responses whose head was written.'), ['route', 'status']),
   };
 }
@@ -123,6 +133,9 @@ export function shardMetrics(shard: number, probes: () => ShardProbes): ShardMet
     },
     answered: (route, status) => {
       counts.requests.add({ route, status: String(status) });
+    },
+    faulted: (what) => {
+      counts.faults.add({ what });
     },
     failed: () => {
       counts.failures.total += 1;

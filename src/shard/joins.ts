@@ -60,7 +60,7 @@ export class Joins {
     const { sessions } = this.#with;
     const session = sessions.byKey.get(message.session);
     if (session === undefined) return;
-    sessions.contain(session, () => {
+    sessions.contain('joined', session, () => {
       this.#admit(session, message);
     });
   }

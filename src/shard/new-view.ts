@@ -26,7 +26,10 @@ export interface ViewParts {
 export function takeNewView(parts: ViewParts, view: NewView): void {
   const { watch, sessions, catchUp, drain } = parts;
   // First, while the position is still the old one: it is the cursor of every live stream.
-  for (const session of sessions.byKey.values()) leaveIndex(parts, session);
+  const leave = (session: Session): void => {
+    leaveIndex(parts, session);
+  };
+  for (const session of sessions.byKey.values()) sessions.contain('resync', session, leave);
   catchUp.reset();
   drain.takeOver();
   copyCursor(cursorAt(view.at, view.at.offset), drain.position);
@@ -38,7 +41,7 @@ export function takeNewView(parts: ViewParts, view: NewView): void {
     else moveWithGap(sessions, session, session.cursor, view.gap);
     if (session.state === 'catching-up' || session.state === 'deciding') catchUp.enqueue(session);
   };
-  for (const session of sessions.byKey.values()) sessions.contain(session, move);
+  for (const session of sessions.byKey.values()) sessions.contain('resync', session, move);
 }
 
 function leaveIndex({ sessions, groups }: ViewParts, session: Session): void {

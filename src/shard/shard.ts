@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
-import type { ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
+import type { FaultPlace, ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
 import type { WindowMark, WindowReader } from '../contract/window.ts';
 import { unreachable } from '../core/assert.ts';
@@ -26,8 +26,10 @@ export interface ShardDependencies {
   readonly random: () => number;
   /** For tests: what a drain may hand over, in place of `drainBytesMax`. */
   readonly drainBytes?: number;
+  /** A sign of life in the middle of a task; cheap. */
+  readonly beat: () => void;
   /** An exception in one message or one callback: it is contained to it. `what` names it. */
-  readonly onFault: (what: string, fault: unknown) => void;
+  readonly onFault: (what: FaultPlace, fault: unknown) => void;
 }
 
 /**
@@ -52,16 +54,16 @@ export class Shard implements StreamDoor {
 
   constructor(dependencies: ShardDependencies) {
     this.#with = dependencies;
-    const { window, clock, observer, random, drainBytes: bytesMax = drainBytesMax } = dependencies;
+    const { window, clock, observer, random, beat, drainBytes: bytesMax = drainBytesMax } = dependencies;
     const start = { sequence: 0 as Cursor['sequence'], timeMs: 0, tag: 0 as Cursor['tag'], offset: 0 };
     const failed = (session: Session, fault: unknown): void => {
-      this.#sessions.failed(session, fault);
+      this.#sessions.failed('drain', session, fault);
     };
     const behind = (session: Session): void => {
       this.#catchUp.enqueue(session);
     };
     const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind, bytesMax });
-    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock }, start);
+    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock, beat }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);
@@ -118,9 +120,12 @@ export class Shard implements StreamDoor {
   handle(task: ShardTask): ShardReply {
     this.#with.observer.mailboxWait(this.#with.clock.monotonicMs() - task.postedMs);
     for (const message of task.messages) {
-      this.#guard(message.kind, () => {
+      this.#with.beat();
+      try {
         this.#receive(message);
-      });
+      } catch (fault) {
+        this.#faulted(message, fault);
+      }
     }
     const { drain } = task;
     if (drain !== null) {
@@ -140,9 +145,7 @@ export class Shard implements StreamDoor {
     const session = this.#joins.begin(request, socket);
     return {
       onWritable: () => {
-        this.#guard('writable', () => {
-          this.#writable(session);
-        });
+        this.#sessions.contain('writable', session, this.#writable);
       },
       onClosed: () => {
         this.#guard('closed', () => {
@@ -190,11 +193,11 @@ export class Shard implements StreamDoor {
     this.#joins.answer(message);
   }
 
-  #writable(session: Session): void {
+  readonly #writable = (session: Session): void => {
     if (session.state === 'closed') return;
     this.#sessions.writable(session);
     this.#readOn(session);
-  }
+  };
 
   readonly #readOn = (session: Session): void => {
     if (session.state === 'catching-up') this.#catchUp.enqueue(session);
@@ -210,7 +213,7 @@ export class Shard implements StreamDoor {
     // The end of a stream is decided after a whole drain, at the position it ended at.
     for (const watched of this.#drain.takeOver()) {
       for (const session of watched.streams) {
-        if (session.state === 'live') this.#sessions.contain(session, this.#endIfComplete);
+        if (session.state === 'live') this.#sessions.contain('end', session, this.#endIfComplete);
       }
     }
   }
@@ -246,11 +249,27 @@ export class Shard implements StreamDoor {
   #shutdown(): void {
     this.#shuttingDown = true;
     const streams = this.#sessions.byKey.size;
-    this.#sessions.endAll();
-    this.#report({ kind: 'drained', streams });
+    try {
+      this.#sessions.endAll();
+    } finally {
+      this.#report({ kind: 'drained', streams });
+    }
   }
 
-  #guard(what: string, action: () => void): void {
+  /** What a message that threw concerns is closed: its stream, or with a new view, which is of all of them, every one. They resume. */
+  #faulted(message: ShardMessage, fault: unknown): void {
+    const { byKey } = this.#sessions;
+    const concerned = 'session' in message ? byKey.get(message.session) : undefined;
+    if (concerned !== undefined) {
+      this.#sessions.failed(message.kind, concerned, fault);
+      return;
+    }
+    this.#with.onFault(message.kind, fault);
+    if (message.kind !== 'resync') return;
+    for (const session of [...byKey.values()]) this.#sessions.failed(message.kind, session, fault);
+  }
+
+  #guard(what: FaultPlace, action: () => void): void {
     try {
       action();
     } catch (fault) {

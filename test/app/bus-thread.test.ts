@@ -6,7 +6,7 @@ const entry = new URL('../support/fake-bus.worker.js', import.meta.url);
 const quiet = { warn: () => undefined };
 
 test('a bus that is ready gives its port, and stops when asked', async (t) => {
-  const bus = await startBus({ mode: 'plain' }, quiet, entry);
+  const bus = await startBus({ mode: 'plain' }, quiet, { entry });
   t.is(bus.port, 4711);
   let failed = false;
   void bus.failed.then(() => {
@@ -18,26 +18,26 @@ test('a bus that is ready gives its port, and stops when asked', async (t) => {
 });
 
 test('a bus that refuses to start is a StartError with its own words and exit code', async (t) => {
-  const error = await t.throwsAsync(() => startBus({ mode: 'fails' }, quiet, entry), { instanceOf: StartError });
+  const error = await t.throwsAsync(() => startBus({ mode: 'fails' }, quiet, { entry }), { instanceOf: StartError });
   t.is(error.message, 'the port is taken');
   t.is(error.exitCode, 1);
 });
 
 test('a thread that crashes before it is ready is an error, not a wait for ever', async (t) => {
-  const error = await t.throwsAsync(() => startBus({ mode: 'crashes' }, quiet, entry));
+  const error = await t.throwsAsync(() => startBus({ mode: 'crashes' }, quiet, { entry }));
   t.is(error.message, "the bus's thread broke: cannot even begin");
 });
 
 // Without this `up` would go on serving without a bus after its disk has gone.
 test('a bus that ends by itself later settles `failed` with its last words', async (t) => {
-  const bus = await startBus({ mode: 'fails-later' }, quiet, entry);
+  const bus = await startBus({ mode: 'fails-later' }, quiet, { entry });
   t.is((await bus.failed).message, 'the disk is gone');
 });
 
 test('warnings are passed on, before it is ready too; counts are answered while it lives', async (t) => {
   const warnings: string[] = [];
   const log = { warn: (_fields: object, message: string) => warnings.push(message) };
-  const bus = await startBus({ mode: 'plain' }, log, entry);
+  const bus = await startBus({ mode: 'plain' }, log, { entry });
   t.deepEqual(warnings, ['the clock stepped']);
   t.is((await bus.stats())?.records, 7);
   await bus.stop();

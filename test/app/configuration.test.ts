@@ -68,6 +68,11 @@ const samples: Readonly<Record<OptionName, readonly (readonly [text: string, val
     ['1', true],
     ['true', true],
   ],
+  supervise: [
+    ['true', true],
+    ['0', false],
+    ['false', false],
+  ],
   bus: [
     ['bus.example:50052', 'bus.example:50052'],
     ['[::1]:1', '[::1]:1'],
@@ -245,6 +250,7 @@ const refused: Readonly<Record<OptionName, readonly RawValue[]>> = {
   'ops-host': ['a/b'],
   'ops-port': ['x'],
   insecure: ['yes', '', 2],
+  supervise: ['yes', '', 2],
   bus: ['localhost', 'localhost:0', 'localhost:65536', ':1', 'a b:1', '::1:50051'],
   url: ['localhost:8080', 'ftp://a', '/x', 'http://a/?x=1'],
   'data-dir': ['', ' ', 'a\0b', 1],

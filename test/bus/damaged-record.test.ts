@@ -2,15 +2,15 @@ import test, { type ExecutionContext } from 'ava';
 import { checkJournal } from '../../src/bus/check/check-journal.ts';
 import { repairJournal } from '../../src/bus/check/repair-journal.ts';
 import { LmdbStore } from '../../src/bus/engine/lmdb-store.ts';
-import { openJournal } from '../../src/bus/journal/open-journal.ts';
 import { journalDefaults } from '../../src/bus/journal/journal-settings.ts';
+import { openJournal } from '../../src/bus/journal/open-journal.ts';
 import { startBus } from '../../src/bus/start-bus.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { BusError, JournalDamagedError, StartError } from '../../src/core/failure.ts';
 import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { decodeRecordBatch } from '../../src/wire/grpc/grpc-proto.ts';
-import { append, eventEntry, executionOf, recordsAfter, sequencesOf } from '../support/journal-input.ts';
 import { damageRecord } from '../support/journal-damage.ts';
+import { append, eventEntry, executionOf, recordsAfter, sequencesOf } from '../support/journal-input.ts';
 import { temporaryDirectory } from '../support/open-journal.ts';
 import { Collected } from '../support/running-bus.ts';
 

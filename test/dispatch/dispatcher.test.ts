@@ -2,8 +2,10 @@ import { MessageChannel } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import type { ShardMessage, ShardReply, ShardReport, ShardTask } from '../../src/contract/shard-messages.ts';
 import type { ViewChange } from '../../src/contract/upstream.ts';
+import { shardGivenUpMs, shardPingMs } from '../../src/core/limits.ts';
 import type { Sequence } from '../../src/core/sequence.ts';
-import { Dispatcher, type ShardLink } from '../../src/dispatch/dispatcher.ts';
+import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
+import type { ShardLink } from '../../src/dispatch/dispatcher-dependencies.ts';
 import { ExecutionRegistry } from '../../src/executions/registry.ts';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
@@ -19,12 +21,17 @@ const b = executionOf(2);
 class FakeThread implements ShardLink {
   readonly tasks: ShardTask[] = [];
   stuck = false;
+  gone = false;
+  #beats = 0;
   readonly #channel = new MessageChannel();
   #finish: (() => void)[] = [];
 
   get reports(): ShardLink['reports'] {
     return this.#channel.port1;
   }
+
+  /** The test's clock runs on without a turn of the loop for answers: only a stuck shard is silent. */
+  beats = (): number => (this.stuck ? this.#beats : (this.#beats += 1));
 
   get up(): ShardLink['up'] {
     return this.#channel.port2;
@@ -39,6 +46,7 @@ class FakeThread implements ShardLink {
   }
 
   run(task: ShardTask): Promise<ShardReply> {
+    if (this.gone) return Promise.reject(new RangeError('no such thread'));
     this.tasks.push(task);
     return new Promise((resolve) => {
       const finish = (): void => {
@@ -100,6 +108,8 @@ function open(t: ExecutionContext, connectionsMax = 100): Room {
     connectionsPerAddressMax: 0,
     publishRate: 0,
     onFault: (what) => faults.push(what),
+    onShardResponsive: (shard, responsive) => faults.push(`shard ${shard} ${responsive ? 'answers' : 'is silent'}`),
+    onShardGivenUp: (shard) => faults.push(`shard ${shard} was given up`),
     onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
     onPublished: () => undefined,
     onHeldBack: (milliseconds) => heldBackMs.push(milliseconds),
@@ -227,7 +237,6 @@ test('the bus is held back for 5 s at most, and not again until the shard has ca
   });
   left.release();
   await settled();
-  t.true(room.dispatcher.health().healthy);
   left.stuck = true;
   for (let sequence = 30; sequence < 50; sequence += 1) room.batch(large(sequence, a));
   t.deepEqual(
@@ -341,4 +350,44 @@ test('a call is answered to the shard that made it, by its number', async (t) =>
   room.bus.descriptions.next().fail('unavailable');
   await until(() => right.of('answer').length === 1);
   t.like(right.of('answer')[0], { call: 9, answer: { kind: 'failed', code: 'unavailable' } });
+});
+
+// The end of its streams is waited for: were a shard that is gone waited for too, a stop would take its ten seconds and end in a kill.
+test('a stop does not wait for a shard that is gone, nor for one that was given up', async (t) => {
+  const room = open(t);
+  const [left, right] = room.threads;
+  left.gone = true;
+  right.stuck = true;
+  await room.clock.pass(shardGivenUpMs + 4 * shardPingMs);
+  t.deepEqual(room.faults, ['shard 0 was lost', 'shard 1 is silent', 'shard 1 was given up']);
+  t.deepEqual(
+    room.dispatcher.health().report.shards.map(({ responsive }) => responsive),
+    [false, false],
+  );
+  await room.dispatcher.drainStreams();
+  t.deepEqual(right.of('shutdown'), []);
+});
+
+test('a shard that is given up while its streams are being ended is not waited for any longer', async (t) => {
+  const room = open(t);
+  const [left, right] = room.threads;
+  await settled();
+  left.stuck = true;
+  const drained = room.dispatcher.drainStreams();
+  right.report({ kind: 'drained', streams: 0 });
+  await room.clock.pass(shardGivenUpMs + 4 * shardPingMs);
+  await drained;
+  t.deepEqual(room.faults, ['shard 0 is silent', 'shard 0 was given up']);
+});
+
+// Its client would wait for ever: nobody else knows that it asked.
+test('a report that throws is counted by its kind, and whoever waits for an answer to it gets one', async (t) => {
+  const room = open(t);
+  const [left] = room.threads;
+  left.report({ kind: 'join', session: 7, values: [a], cursor: null, address: '::1' } as unknown as ShardReport);
+  left.report({ kind: 'call', call: 8, request: null } as unknown as ShardReport);
+  await until(() => left.of('refused').length === 1 && left.of('answer').length === 1);
+  t.deepEqual(room.faults, ['join', 'call']);
+  t.like(left.of('refused')[0], { session: 7, refusal: { kind: 'unavailable' } });
+  t.like(left.of('answer')[0], { call: 8, answer: { kind: 'failed', code: 'internal' } });
 });

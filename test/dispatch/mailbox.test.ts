@@ -112,7 +112,7 @@ test('records of no interest wake nobody', async (t) => {
   post.append(false, false);
   await settled();
   t.deepEqual(post.tasks, []);
-  t.is(post.mailbox.outstandingSinceMs, null);
+  t.is(post.mailbox.outstandingTask, null);
 });
 
 // The answer is exact as of the head; were its own drain left to the end of the task, it would be applied before records that it already knows of.

@@ -35,6 +35,35 @@ test('a taken port is said plainly, also when another acceptor has it', async (t
   });
 });
 
+// Connections that the killed one had linger in TIME_WAIT: a restart on the same port once failed for a minute.
+test('the port of a predecessor that cut its connections can be had at once, and is then as taken as any', async (t) => {
+  const serve = async (port: number): Promise<{ port: number; close: () => void }> => {
+    const door = new ScriptedStreamDoor();
+    door.act = (socket) => {
+      socket.open(Buffer.from(':\n'));
+      return {};
+    };
+    const control = new ScriptedControlDoor();
+    const edge = await createEdge({ door, control, settings: plainSettings, clock: systemClock });
+    const acceptor = await createAcceptor('127.0.0.1', port, [edge.app.getDescriptor()]);
+    const close = (): void => {
+      acceptor.stopAccepting();
+      edge.close();
+      acceptor.close();
+    };
+    return { port: acceptor.port, close };
+  };
+  const first = await serve(0);
+  const stream = ask(first.port, { path: '/api/v1/storage/events?execution_id=a' });
+  await t.notThrowsAsync(ask(first.port, { path: '/nope' }));
+  first.close();
+  await t.throwsAsync(stream);
+  const second = await serve(first.port);
+  t.teardown(second.close);
+  t.is((await ask(second.port, { path: '/nope' })).status, 404);
+  await t.throwsAsync(createAcceptor('127.0.0.1', second.port, []), { message: /port is taken/ });
+});
+
 test('a host that is not of this machine is said plainly', async (t) => {
   for (const host of ['203.0.113.9', 'no-such-host.invalid']) {
     const error = await t.throwsAsync(createAcceptor(host, 0, []), { instanceOf: StartError });

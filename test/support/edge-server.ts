@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import type { ControlAnswer, ControlCall, ControlDoor } from '../../src/contract/control.ts';
 import type { EdgeSettings } from '../../src/contract/edge-settings.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../../src/contract/stream.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createAcceptor } from '../../src/edge/acceptor.ts';
 import { createEdge } from '../../src/edge/edge.ts';
 
@@ -58,7 +58,11 @@ export const plainSettings: EdgeSettings = {
 };
 
 /** A real server on a free port: acceptor and one child, as in production but in one thread. */
-export async function startEdge(t: ExecutionContext, settings: Partial<EdgeSettings> = {}): Promise<EdgeServer> {
+export async function startEdge(
+  t: ExecutionContext,
+  settings: Partial<EdgeSettings> = {},
+  clock: Clock = systemClock,
+): Promise<EdgeServer> {
   const door = new ScriptedStreamDoor();
   const control = new ScriptedControlDoor();
   const answered: string[] = [];
@@ -67,7 +71,7 @@ export async function startEdge(t: ExecutionContext, settings: Partial<EdgeSetti
     door,
     control,
     settings: { ...plainSettings, ...settings },
-    clock: systemClock,
+    clock,
     metrics: {
       answered: (route, status) => answered.push(`${route} ${status}`),
       failed: (error) => failures.push(error),

@@ -59,7 +59,14 @@ export class ShardHarness {
   /** The bytes of the window, to do damage to. */
   readonly ring: Uint8Array;
   readonly faults: { readonly what: string; readonly fault: unknown }[] = [];
-  readonly seen = { parked: 0, gaps: [] as string[], ended: [] as string[], disconnected: [] as string[], frames: 0 };
+  readonly seen = {
+    parked: 0,
+    gaps: [] as string[],
+    ended: [] as string[],
+    disconnected: [] as string[],
+    frames: 0,
+    beats: 0,
+  };
   /** The journal: everything ever appended, in order. */
   records: RecordBody[] = [];
   readonly #executions = new Map<string, Execution>();
@@ -100,6 +107,9 @@ export class ShardHarness {
       observer,
       random: () => 0.5,
       drainBytes,
+      beat: () => {
+        this.seen.beats += 1;
+      },
       onFault: (what, fault) => {
         this.faults.push({ what, fault });
       },

@@ -104,18 +104,25 @@ class BusThread {
  *
  * @param settings BusSettings, plain data
  * @param log      takes what an operator must see, at any time
+ * @param abandoned aborted when nobody wants the start any more; then it fails soon, also in the middle of a long check
  * @param entry    the thread's compiled module, when it is not the bus's own
  * Fails with a StartError when the port is taken, the data directory cannot be used or the journal is damaged.
  */
 export async function startBus(
   settings: object,
   log: Pick<Log, 'warn'>,
-  entry: URL = workerEntries.bus,
+  { abandoned, entry = workerEntries.bus }: { readonly abandoned?: AbortSignal; readonly entry?: URL } = {},
 ): Promise<RunningBus> {
   const thread = new BusThread(entry, settings, (message) => {
     log.warn({ part: 'bus' }, message);
   });
+  const giveUp = (): void => {
+    thread.tell({ kind: 'stop' });
+  };
+  abandoned?.addEventListener('abort', giveUp);
+  if (abandoned?.aborted === true) giveUp();
   const outcome = await Promise.race([thread.ready, thread.failed]);
+  abandoned?.removeEventListener('abort', giveUp);
   if (typeof outcome !== 'number') throw outcome;
   let over = false;
   void thread.exited.then(() => {

@@ -1,10 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
+import { StuckThreadError } from '../../core/failure.ts';
 import { shutdownMs, signalRepeatMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
 
 /** Why a server stops. */
 export type End =
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly kind: 'supervisor-gone' }
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'defect'; readonly error: Error };
 
@@ -30,6 +32,7 @@ export class Lifecycle {
   readonly #log: Log;
   readonly #parts: Part[] = [];
   readonly #ended: Promise<End>;
+  readonly #abandon = new AbortController();
   #end: (end: End) => void = () => undefined;
   #endedAlready = false;
   #signalledAtMs: number | null = null;
@@ -42,6 +45,7 @@ export class Lifecycle {
     this.#ended = new Promise((resolve) => {
       this.#end = (end) => {
         this.#endedAlready = true;
+        this.#abandon.abort();
         resolve(end);
       };
     });
@@ -54,12 +58,23 @@ export class Lifecycle {
     return this.#endedAlready;
   }
 
+  /** Aborted once something has ended it: a start that takes long is broken off. */
+  get ended(): AbortSignal {
+    return this.#abandon.signal;
+  }
+
   /** A part that runs now: stopped in its turn, and its failure ends the process. */
   add(name: string, stop: () => Promise<void>, failed?: Promise<Error>): void {
     this.#parts.push({ name, stop });
     void failed?.then((error) => {
       if (!this.#endedAlready) this.#end({ kind: 'failed', error });
     });
+  }
+
+  /** Nobody would start it again, nor stop it: it ends as by a signal. */
+  supervisorGone(): void {
+    this.#limitStop();
+    if (!this.#endedAlready) this.#end({ kind: 'supervisor-gone' });
   }
 
   /** Waits for the end, then closes everything. Answers the exit code. */
@@ -69,6 +84,9 @@ export class Lifecycle {
       case 'signal':
         this.#log.info({ signal: end.signal }, 'stopping');
         break;
+      case 'supervisor-gone':
+        this.#log.error({}, 'stopping: the supervisor has gone');
+        break;
       case 'failed':
         this.#log.fatal({ error: end.error }, `stopping: ${end.error.message}`);
         break;
@@ -77,7 +95,7 @@ export class Lifecycle {
         break;
     }
     await this.close();
-    if (end.kind === 'signal') return 0;
+    if (end.kind === 'signal' || end.kind === 'supervisor-gone') return 0;
     return end.kind === 'failed' ? 1 : exitDefect;
   }
 
@@ -85,14 +103,17 @@ export class Lifecycle {
   async close(): Promise<void> {
     this.#endedAlready = true;
     this.#limitStop();
+    let stuck = false;
     for (const part of this.#parts.splice(0).reverse()) {
       try {
         await part.stop();
         this.#log.debug({ part: part.name }, 'stopped');
       } catch (error) {
+        stuck ||= error instanceof StuckThreadError;
         this.#log.error({ part: part.name, error }, 'could not be stopped in order');
       }
     }
+    if (stuck) this.#kill('everything else is closed; killing the process');
     this.#cancelOverdue?.();
     for (const signal of stopSignals) process.off(signal, this.#onSignal);
     process.off('uncaughtException', this.#onDefect);
@@ -123,12 +144,13 @@ export class Lifecycle {
     this.#cancelOverdue ??= this.#clock.after(shutdownMs, this.#onOverdue, { background: true });
   }
 
-  // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
   readonly #onOverdue = (): void => {
-    this.#log.fatal(
-      { waitedMs: shutdownMs, part: this.#parts.at(-1)?.name },
-      'did not stop in time; killing the process',
-    );
-    process.kill(process.pid, 'SIGKILL');
+    this.#kill('did not stop in time; killing the process');
   };
+
+  // A stuck thread with open sockets cannot be closed in order, and leaving it open aborts; the supervisor sees 137.
+  #kill(message: string): void {
+    this.#log.fatal({}, message);
+    process.kill(process.pid, 'SIGKILL');
+  }
 }

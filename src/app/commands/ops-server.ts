@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { HealthReport } from '../../contract/control.ts';
 import { StartError } from '../../core/failure.ts';
 import { hostPort } from './settings.ts';
 
@@ -7,6 +8,13 @@ import { hostPort } from './settings.ts';
 export interface OpsProbes {
   /** The text format of Prometheus, version 0.0.4. */
   metrics(): Promise<string>;
+  /** As `/healthz` of the HTTP server says it; null while there is no router yet. Answered by the main thread, whatever a shard does. */
+  health(): HealthProbe | null;
+}
+
+export interface HealthProbe {
+  readonly healthy: boolean;
+  readonly report: HealthReport;
 }
 
 export interface RunningOps {
@@ -32,7 +40,8 @@ async function respond(request: IncomingMessage, response: ServerResponse, probe
       answer(response, 503, 'text/plain; charset=utf-8', `metrics are not available: ${detail}\n`);
     }
   } else if (path === '/healthz') {
-    answer(response, 200, 'application/json', '{"status":"ok"}\n');
+    const { healthy, report } = probes.health() ?? { healthy: true, report: { status: 'ok', shards: [] } };
+    answer(response, healthy ? 200 : 503, 'application/json', `${JSON.stringify(report)}\n`);
   } else {
     answer(response, 404, 'text/plain; charset=utf-8', 'Not Found: /metrics and /healthz are here\n');
   }

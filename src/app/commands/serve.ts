@@ -4,6 +4,7 @@ import { journalText } from '../../observe/journal-metrics.ts';
 import { createLog, type Log, type LogSettings } from '../../observe/log.ts';
 import type { Configuration } from '../configuration/options.ts';
 import type { RunningRouter } from '../router-options.ts';
+import { watchSupervisor } from '../supervision/supervise.ts';
 import { type RunningBus, startBus } from './bus-thread.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -17,6 +18,8 @@ function readyLine(parts: readonly (readonly [string, string])[]): string {
 export interface ServeOptions {
   /** The data directory was put back from a backup: its journal takes a new identity. */
   readonly restored?: boolean;
+  /** It was started by a supervisor: when that has gone, it stops. */
+  readonly supervised?: boolean;
 }
 
 interface Starting {
@@ -29,8 +32,11 @@ interface Starting {
 }
 
 async function startBusPart(starting: Starting): Promise<RunningBus> {
-  const bus = await startBus(busSettings(starting.configuration, starting.restored), starting.log);
-  starting.lifecycle.add('bus', () => bus.stop(), bus.failed);
+  const { lifecycle } = starting;
+  const bus = await startBus(busSettings(starting.configuration, starting.restored), starting.log, {
+    abandoned: lifecycle.ended,
+  });
+  lifecycle.add('bus', () => bus.stop(), bus.failed);
   return bus;
 }
 
@@ -40,6 +46,7 @@ async function startRouterPart(starting: Starting, busAddress: string, bus: Runn
   let router: RunningRouter | null = null;
   const opsHost = configuration['ops-host'];
   const ops = await startOpsServer(opsHost, configuration['ops-port'], {
+    health: () => router?.health() ?? null,
     metrics: async () => {
       if (router === null) throw new StartError('the router is starting', 1);
       const counts = (await bus?.stats()) ?? null;
@@ -81,6 +88,15 @@ export async function serve(
   const logSettings: LogSettings = { level: configuration['log-level'], pretty: process.stderr.isTTY };
   const log = createLog(logSettings);
   const lifecycle = new Lifecycle(systemClock, log);
+  if (options.supervised === true) {
+    const unwatch = watchSupervisor(() => {
+      lifecycle.supervisorGone();
+    });
+    lifecycle.add('supervisor', () => {
+      unwatch();
+      return Promise.resolve();
+    });
+  }
   const starting: Starting = {
     configuration,
     lifecycle,
@@ -92,6 +108,8 @@ export async function serve(
   try {
     await startParts(command, starting);
   } catch (error) {
+    // A start that was broken off by a signal is a stop, and no failure.
+    if (lifecycle.ending) return lifecycle.untilEnd();
     await lifecycle.close();
     throw error;
   }

@@ -51,6 +51,7 @@ export const options = {
     server,
     'allow addresses beyond loopback although there is no authentication',
   ),
+  supervise: option(value.toggle(), false, server, 'run as a child process that is started again when it breaks'),
   bus: option(value.address(), '127.0.0.1:50051', ['router', 'publish', 'demo'], 'the bus to connect to'),
   url: option(value.url(), 'http://127.0.0.1:8080', ['publish', 'demo'], 'the HTTP server to talk to'),
   'data-dir': option(value.directory(), '.rivulet', bus, 'where the journal is kept'),

@@ -7,11 +7,15 @@ import { runChild } from './child-run.ts';
 
 /**
  * Has the journal of a directory opened and walked in a process of its own, since damage can end the process that meets it.
- * Throws StartError, naming the file and the way out. Changes nothing. A directory without a journal is fine.
+ * Given up when `signal` is aborted. Throws StartError, naming the file and the way out. Changes nothing. A directory without a journal is fine.
  */
-export async function checkJournal(directory: string, clock: Clock): Promise<void> {
+export async function checkJournal(directory: string, clock: Clock, signal?: AbortSignal): Promise<void> {
   const path = join(directory, journalFileName);
-  const { reports, death, interrupted } = await runChild(['check', directory], checkMsMax, clock);
+  const { reports, death, interrupted } = await runChild(['check', directory], {
+    clock,
+    timeMs: checkMsMax,
+    signal,
+  });
   if (interrupted) throw new StartError(`the check of the journal ${path} did not run to its end: ${death ?? ''}`, 1);
   const report = reports.at(-1);
   if (report?.kind === 'unreadable') throw new StartError(`the journal ${path} cannot be read: ${report.reason}`, 1);

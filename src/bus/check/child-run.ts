@@ -13,6 +13,8 @@ export type ChildReport =
   | { readonly kind: 'opened' }
   /** Records up to here are safe in the new journal. */
   | { readonly kind: 'copied'; readonly through: number }
+  /** The copy of a live journal is written. */
+  | { readonly kind: 'backed-up'; readonly records: number; readonly newestId: string }
   /** A part came to its end; how many rows it has. */
   | { readonly kind: 'done'; readonly rows: number };
 
@@ -32,8 +34,17 @@ const entry = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './journal-child.ts' : './journal-child.js', import.meta.url),
 );
 
-/** Runs one task of journal-child in a process of its own; killed after `timeMs`. Never rejects for what happens in the child. */
-export function runChild(task: readonly string[], timeMs: number, clock: Clock): Promise<ChildEnd> {
+export interface ChildBounds {
+  readonly clock: Clock;
+  /** Killed after this. */
+  readonly timeMs: number;
+  /** Killed when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Runs one task of journal-child in a process of its own. Never rejects for what happens in the child. */
+export function runChild(task: readonly string[], bounds: ChildBounds): Promise<ChildEnd> {
+  const { clock, timeMs, signal } = bounds;
   return new Promise((resolve) => {
     const reports: ChildReport[] = [];
     const child = spawn(process.execPath, [entry, ...task], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -45,10 +56,19 @@ export function runChild(task: readonly string[], timeMs: number, clock: Clock):
       reports.push(JSON.parse(line) as ChildReport);
     });
     let late = false;
-    const cancel = clock.after(timeMs, () => {
+    const cancelTime = clock.after(timeMs, () => {
       late = true;
       child.kill('SIGKILL');
     });
+    const onAbort = (): void => {
+      child.kill('SIGKILL');
+    };
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted === true) onAbort();
+    const cancel = (): void => {
+      cancelTime();
+      signal?.removeEventListener('abort', onAbort);
+    };
     child.on('error', (error) => {
       cancel();
       resolve({ reports, death: error.message, interrupted: true });

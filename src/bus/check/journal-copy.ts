@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { assert } from '../../core/assert.ts';
 import { systemClock } from '../../core/clock.ts';
 import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../../core/event-id.ts';
@@ -6,7 +7,7 @@ import { ExecutionRegistry } from '../../executions/registry.ts';
 import { decodeRecord } from '../../wire/grpc/grpc-proto.ts';
 import { peekRecord, statusOfNumber } from '../../wire/record/record-codec.ts';
 import type { JournalIdentity, JournalState, StoreBatch, StoredRecord } from '../engine/journal-store.ts';
-import { LmdbStore, openTables, parseSourceRow, readMeta, tableStats } from '../engine/lmdb-store.ts';
+import { journalFileName, LmdbStore, openTables, parseSourceRow, readMeta, tableStats } from '../engine/lmdb-store.ts';
 import { packedFault, unpackRecord } from '../engine/stored-record.ts';
 import { identityBatch, newIdentity, withNewTag } from '../journal/open-journal.ts';
 import type { ChildReport } from './child-run.ts';
@@ -21,12 +22,14 @@ export const rowsPerCommit = 500;
  * The parts of a repair. Each runs in a process of its own, because reading the damaged file may end it; what a part committed before that
  * is kept. `directory` is the damaged journal's, `target` the new one's.
  *
+ * - backup <target>: the whole file as of one snapshot, free pages left out; the journal may be one that a running bus writes to
  * - copy-meta <target>: who the journal was, with a new tag
  * - copy-records <target> <after> <records per commit>: those behind a sequence, as they are; what fails its checksum is left out
  * - copy-executions <target>, copy-sources <target>
  * - begin-new, fold-executions, finish: `directory` is the new journal; nothing of the damaged one is read
  */
 export const copyTasks = {
+  backup,
   'copy-meta': copyMeta,
   'copy-records': copyRecords,
   'copy-executions': copyExecutions,
@@ -50,6 +53,17 @@ async function withStore(target: string | undefined, run: (store: LmdbStore) => 
 async function addRows(store: LmdbStore, rows: Partial<StoreBatch>): Promise<void> {
   const { identity, state } = store.load() ?? newIdentity(systemClock.wallMs());
   await store.commit({ ...identityBatch(identity, state), ...rows });
+}
+
+async function backup(directory: string, [target = '']: readonly string[], say: Say): Promise<void> {
+  const { root } = openTables(directory, { readOnly: true });
+  say({ kind: 'opened' });
+  await root.backup(join(target, journalFileName), true);
+  const copy = openTables(target, { readOnly: true });
+  const meta = readMeta(copy);
+  if (meta !== null) {
+    say({ kind: 'backed-up', records: tableStats(copy.records).entryCount, newestId: meta.state.newestId });
+  }
 }
 
 async function copyMeta(directory: string, [target]: readonly string[], say: Say): Promise<void> {

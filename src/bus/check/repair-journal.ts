@@ -45,7 +45,7 @@ export async function repairJournal(directory: string, clock: Clock): Promise<Re
 }
 
 async function copyParts(directory: string, target: string, clock: Clock): Promise<Omit<RepairReport, 'keptAs'>> {
-  const run = (...task: string[]): Promise<ChildEnd> => runChild(task, repairMsMax, clock);
+  const run = (...task: string[]): Promise<ChildEnd> => runChild(task, { clock, timeMs: repairMsMax });
   const meta = await run('copy-meta', directory, target);
   const known = isDone(meta);
   if (!known) {

@@ -122,6 +122,8 @@ export class LmdbStore implements JournalStore {
 
   async commit(batch: StoreBatch): Promise<void> {
     if (batch.records.length > 0) refuseWithoutRoom(this.place);
+    // A copy that was killed leaves its place as a reader behind, and pages that a trim frees would be kept for it.
+    if (batch.trim !== null) this.#tables.root.readerCheck();
     try {
       await this.#tables.root.batch(() => {
         this.#remove(batch);

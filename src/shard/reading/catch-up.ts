@@ -81,7 +81,7 @@ export class CatchUp {
       if (next === null) return false;
       const { session, outcome } = next;
       if (!this.#reads(session)) continue;
-      this.#with.sessions.contain(session, () => {
+      this.#with.sessions.contain('history', session, () => {
         if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
         else this.#tooOld(session, outcome);
         if (this.#reads(session)) this.enqueue(session);
@@ -130,7 +130,7 @@ export class CatchUp {
       const session = this.#queue.shift();
       if (session === undefined) break;
       session.queued = false;
-      sessions.contain(session, this.stepNow);
+      sessions.contain('catch-up', session, this.stepNow);
     }
     this.#shared.clear();
     for (const session of this.#history.admitted()) this.enqueue(session);

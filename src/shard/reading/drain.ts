@@ -18,6 +18,8 @@ export interface DrainDependencies {
   readonly delivery: Delivery;
   readonly observer: ShardObserver;
   readonly clock: Clock;
+  /** After each batch. */
+  readonly beat: () => void;
 }
 
 /**
@@ -61,6 +63,7 @@ export class Drain {
       this.#walkWhole(base, start);
       assert(position.offset > base, 'a copy of the window must hold a whole record');
       this.#deliver(base, start);
+      this.#with.beat();
       base = position.offset;
     }
     if (base === to.offset) copyCursor(cursorAt(to, to.offset), position);

@@ -1,5 +1,5 @@
 import type { Gap, SessionKey } from '../../contract/shard-messages.ts';
-import type { DisconnectReason, EndReason, ShardObserver } from '../../contract/shard-observer.ts';
+import type { DisconnectReason, EndReason, FaultPlace, ShardObserver } from '../../contract/shard-observer.ts';
 import type { Clock } from '../../core/clock.ts';
 import { heartbeat } from '../../wire/frame/sse-frame.ts';
 import type { GroupTable } from '../group.ts';
@@ -19,7 +19,7 @@ export interface SessionsDependencies {
   readonly random: () => number;
   /** The shard's drain position: the cursor of every live session. */
   readonly position: () => Cursor;
-  readonly onFault: (what: string, fault: unknown) => void;
+  readonly onFault: (what: FaultPlace, fault: unknown) => void;
   /** A session is closed, however that came about; called once for each. */
   readonly onClosed: (session: Session) => void;
 }
@@ -168,7 +168,7 @@ export class Sessions {
         this.close(session, 'refused');
       }
     };
-    for (const session of [...this.byKey.values()]) this.contain(session, end);
+    for (const session of [...this.byKey.values()]) this.contain('shutdown', session, end);
   }
 
   /** Gives a live session a cursor of its own, at the shard's position. */
@@ -189,30 +189,42 @@ export class Sessions {
   disconnect(session: Session, reason: DisconnectReason): void {
     if (session.state === 'closed') return;
     this.#with.observer.disconnected(reason);
-    this.#forget(session, reason === 'client' ? 'gone' : 'ended');
-    if (reason !== 'client') session.socket.abort();
-  }
-
-  /** Runs a step of one stream. What it throws costs that stream, and no other that has its turn after it. */
-  contain(session: Session, step: (session: Session) => void): void {
     try {
-      step(session);
-    } catch (fault) {
-      this.failed(session, fault);
+      this.#forget(session, reason === 'client' ? 'gone' : 'ended');
+    } finally {
+      // Whatever else went wrong: a client whose stream has no session any more must not go on waiting.
+      if (reason !== 'client') session.socket.abort();
     }
   }
 
-  failed(session: Session, fault: unknown): void {
-    this.#with.onFault('stream', fault);
-    this.disconnect(session, 'failure');
+  /** Runs a step of one stream. What it throws costs that stream, and no other that has its turn after it. */
+  contain(what: FaultPlace, session: Session, step: (session: Session) => void): void {
+    try {
+      step(session);
+    } catch (fault) {
+      this.failed(what, session, fault);
+    }
+  }
+
+  /** Never throws: whoever calls has other streams to turn to. */
+  failed(what: FaultPlace, session: Session, fault: unknown): void {
+    this.#with.onFault(what, fault);
+    try {
+      this.disconnect(session, 'failure');
+    } catch (second) {
+      this.#with.onFault(what, second);
+    }
   }
 
   #forget(session: Session, event: 'ended' | 'gone'): void {
     if (session.state === 'closed') return;
-    this.#with.groups.leave(session);
     session.advance(event);
     this.byKey.delete(session.key);
-    this.#with.onClosed(session);
+    try {
+      this.#with.groups.leave(session);
+    } finally {
+      this.#with.onClosed(session);
+    }
   }
 
   #takeGap(session: Session): Buffer[] {

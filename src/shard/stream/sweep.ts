@@ -17,7 +17,7 @@ export function sweep(sessions: Sessions, nowMs: number, resumed: (session: Sess
   const step = (session: Session): void => {
     sweepOne(sessions, session, nowMs, resumed);
   };
-  for (const session of sessions.byKey.values()) sessions.contain(session, step);
+  for (const session of sessions.byKey.values()) sessions.contain('sweep', session, step);
 }
 
 function sweepOne(sessions: Sessions, session: Session, nowMs: number, resumed: (session: Session) => void): void {
