@@ -1,7 +1,7 @@
 import { assert } from './assert.ts';
 
 /**
- * Every bound of the program that is not an option: its unit stands in its name, its reason above it, and what happens at it in
+ * Every bound of the program that is not an option (what an option may be set to: option-bounds.ts): its unit stands in its name, its reason above it, and what happens at it in
  * docs/ARCHITECTURE.md. Relations between bounds are asserted at the end, when the module loads.
  */
 
@@ -228,32 +228,6 @@ export const writesInFlightMax = 1_024;
 /** Bytes of those. */
 export const writeBytesInFlightMax = 67_108_864;
 
-/** TCP. 0 asks the system for a free one. */
-export const portMax = 65_535;
-
-/** Below a minute a router that restarts would find its cursors gone. */
-export const retentionAgeMsMin = 60_000;
-/** Ten years: beyond it a store, not an event journal, is wanted; also keeps ages far inside a Number. */
-export const retentionAgeMsMax = 315_360_000_000;
-/** Sixteen of the largest batches, so that what was just appended is never trimmed before anybody could read it. */
-export const retentionBytesMin = 16_777_216;
-/** 16 TiB: below what one LMDB map can address on 64 bit, above what one disk of today holds. */
-export const retentionBytesMax = 17_592_186_044_416;
-/** Executions kept at least: as many as one stream may watch. */
-export const executionsKeptMin: number = 10_000;
-/** An entry of the registry takes about 500 bytes of memory in the router: 10 M are 5 GB. */
-export const executionsKeptMax = 10_000_000;
-/** Below it a publisher's own retry would be appended twice. */
-export const idempotencyAgeMsMin = 1_000;
-/** As for retention: a key is about 100 bytes on disk, 100 M of them 10 GB. */
-export const idempotencyKeysMax = 100_000_000;
-/** Sockets of one process: Linux gives a process about a million descriptors at most (`fs.nr_open`). */
-export const connectionsMax = 1_000_000;
-/** Events a second that a rate may be set to: an order above what one journal takes. */
-export const publishRateMax = 10_000_000;
-/** Entries of one list option: each is compared with each request. */
-export const listEntriesMax = 256;
-
 /** One document of the demo. Its text is held in memory whole. */
 export const demoDocumentBytesMax = 4_194_304;
 /** Documents of one demo run: each is three writes, and all of them are paced. */
@@ -305,8 +279,6 @@ assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it
 assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
 assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
 assert(supervisedSteadyMs > supervisedBackoffMs.cap, 'a child must outlast the longest wait before it counts as well');
-assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
-assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');
 assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');
 assert(batchBytesMax * 2 <= grpcMessageBytesMax, 'a full batch with its framing must be one message');

@@ -242,7 +242,7 @@ export class Dispatcher implements UpstreamSink {
         this.#history.drop(mailbox, report.ticket);
         return;
       case 'call':
-        this.#answer(mailbox, report);
+        void this.#answer(mailbox, report);
         return;
       case 'lapped':
         this.#resync(shard, null);
@@ -266,17 +266,12 @@ export class Dispatcher implements UpstreamSink {
     }
   }
 
-  #answer(mailbox: Mailbox, report: Extract<ShardReport, { kind: 'call' }>): void {
-    const { call, request } = report;
-    this.#control.call(request).then(
-      (answer) => {
-        mailbox.post({ kind: 'answer', call, answer });
-      },
-      (fault: unknown) => {
-        this.#with.onFault('call', fault);
-        mailbox.post({ kind: 'answer', call, answer: internalFailure });
-      },
-    );
+  async #answer(mailbox: Mailbox, { call, request }: Extract<ShardReport, { kind: 'call' }>): Promise<void> {
+    const answer = await this.#control.call(request).catch((fault: unknown) => {
+      this.#with.onFault('call', fault);
+      return internalFailure;
+    });
+    mailbox.post({ kind: 'answer', call, answer });
   }
 
   #resync(shard: ShardIndex, gap: ViewChange['gap']): void {

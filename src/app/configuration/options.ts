@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import * as limits from '../../core/limits.ts';
+import * as bounds from '../../core/option-bounds.ts';
 import type { RawValue, ValueKind } from './values.ts';
 import * as value from './values.ts';
 
@@ -57,37 +58,37 @@ export const options = {
   'data-dir': option(value.directory(), '.rivulet', bus, 'where the journal is kept'),
   engine: option(value.choice(engines, 'engine'), 'lmdb', bus, 'journal engine: lmdb lasts, memory is gone at exit'),
   'retention-age': option(
-    value.duration(limits.retentionAgeMsMin, limits.retentionAgeMsMax),
+    value.duration(bounds.retentionAgeMsMin, bounds.retentionAgeMsMax),
     '7d',
     bus,
     'how long events are kept',
   ),
   'retention-bytes': option(
-    value.bytes(limits.retentionBytesMin, limits.retentionBytesMax),
+    value.bytes(bounds.retentionBytesMin, bounds.retentionBytesMax),
     '10GiB',
     bus,
     'how many bytes of events are kept',
   ),
   'execution-retention-age': option(
-    value.duration(limits.retentionAgeMsMin, limits.retentionAgeMsMax),
+    value.duration(bounds.retentionAgeMsMin, bounds.retentionAgeMsMax),
     '30d',
     bus,
     'how long an execution is remembered after its last change',
   ),
   'execution-retention-count': option(
-    value.wholeNumber(limits.executionsKeptMin, limits.executionsKeptMax),
+    value.wholeNumber(bounds.executionsKeptMin, bounds.executionsKeptMax),
     1_000_000,
     bus,
     'how many executions are remembered; those that are over go first',
   ),
   'idempotency-age': option(
-    value.duration(limits.idempotencyAgeMsMin, limits.retentionAgeMsMax),
+    value.duration(bounds.idempotencyAgeMsMin, bounds.retentionAgeMsMax),
     '24h',
     bus,
     'how long a source_id is remembered',
   ),
   'idempotency-keys': option(
-    value.wholeNumber(1, limits.idempotencyKeysMax),
+    value.wholeNumber(1, bounds.idempotencyKeysMax),
     10_000_000,
     bus,
     'how many source_ids are remembered, the oldest forgotten first',
@@ -104,21 +105,21 @@ export const options = {
     router,
     'shared memory for the newest events',
   ),
-  connections: option(value.wholeNumber(1, limits.connectionsMax), 20_000, router, 'open streams, over all shards'),
+  connections: option(value.wholeNumber(1, bounds.connectionsMax), 20_000, router, 'open streams, over all shards'),
   'connections-per-address': option(
-    value.wholeNumber(0, limits.connectionsMax),
+    value.wholeNumber(0, bounds.connectionsMax),
     0,
     router,
     'open streams of one client address; 0 is no limit',
   ),
   'publish-rate': option(
-    value.wholeNumber(0, limits.publishRateMax),
+    value.wholeNumber(0, bounds.publishRateMax),
     0,
     router,
     'events and changes a second over HTTP, all clients together; 0 is no limit',
   ),
   'bus-publish-rate': option(
-    value.wholeNumber(0, limits.publishRateMax),
+    value.wholeNumber(0, bounds.publishRateMax),
     0,
     bus,
     'events and changes a second over gRPC, all publishers together, routers included; 0 is no limit',

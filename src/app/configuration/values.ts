@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import * as limits from '../../core/limits.ts';
+import * as bounds from '../../core/option-bounds.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 
 /** What a flag, a variable or a key of the file may hold before it is understood. */
@@ -48,7 +49,7 @@ export function wholeNumber(min: number, max: number, placeholder = 'n', note = 
   });
 }
 
-export const port = (): ValueKind<number> => wholeNumber(0, limits.portMax, 'port', ' (0 picks a free one)');
+export const port = (): ValueKind<number> => wholeNumber(0, bounds.portMax, 'port', ' (0 picks a free one)');
 
 export function bytes(min: number, max: number): ValueKind<number> {
   const allowed = `a size from ${formatBytes(min)} to ${formatBytes(max)}, such as 64MiB`;
@@ -121,7 +122,7 @@ export function address(): ValueKind<string> {
     if (match === null) return null;
     const [, hostText = '', portText = ''] = match;
     const bare = hostText.replace(/^\[(.*)\]$/, '$1');
-    return isHost(bare) && within(Number(portText), 1, limits.portMax) !== null
+    return isHost(bare) && within(Number(portText), 1, bounds.portMax) !== null
       ? `${hostText}:${Number(portText)}`
       : null;
   });
@@ -143,14 +144,14 @@ function list(
   placeholder: string,
   read: (entry: string) => string | null,
 ): ValueKind<readonly string[]> {
-  const whole = `${allowed}, separated by commas, at most ${limits.listEntriesMax}`;
+  const whole = `${allowed}, separated by commas, at most ${bounds.listEntriesMax}`;
   const base = kind<readonly string[]>(whole, placeholder, (value) => {
     const entries = (
       typeof value === 'string' ? value.split(',') : Array.isArray(value) ? (value as readonly string[]) : null
     )
       ?.map((entry) => entry.trim())
       .filter((entry) => entry !== '');
-    if (entries === undefined || entries.length > limits.listEntriesMax) return null;
+    if (entries === undefined || entries.length > bounds.listEntriesMax) return null;
     const results = entries.map(read);
     return results.includes(null) ? null : results.filter((entry) => entry !== null);
   });
