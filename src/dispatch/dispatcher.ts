@@ -37,7 +37,6 @@ export interface DispatcherDependencies {
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly connectionsPerAddressMax: number;
-  /** Events and changes a second over HTTP; 0: no limit. */
   readonly publishRate: number;
   readonly onFault: (what: string, fault: unknown) => void;
   readonly onShardLost: (shard: number, fault: unknown) => void;

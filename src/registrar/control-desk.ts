@@ -34,7 +34,8 @@ export class ControlDesk {
   constructor(dependencies: ControlDeskDependencies) {
     this.#with = dependencies;
     const { publishRate, clock } = dependencies;
-    this.#bucket = publishRate === 0 ? null : new TokenBucket(publishRate, publishBurst(publishRate), clock.monotonicMs());
+    this.#bucket =
+      publishRate === 0 ? null : new TokenBucket(publishRate, publishBurst(publishRate), clock.monotonicMs());
   }
 
   /** Never rejects for a failure of the bus: that is an answer. */

@@ -39,7 +39,8 @@ test('a router before a damaged place: /readyz says journal-damaged, its log say
   const ready = await late.fetch('/readyz');
   t.is(ready.status, 503);
   t.like(await ready.json(), { damaged_sequence: 150, upstream: 'connecting' });
-  const lines = (text: string): string[] => text.split('\n').filter((line) => line.includes('is missing or unreadable'));
+  const lines = (text: string): string[] =>
+    text.split('\n').filter((line) => line.includes('is missing or unreadable'));
   const before = await late.metric('rivulet_upstream_reconnects_total');
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   t.is(await late.metric('rivulet_upstream_reconnects_total'), before, 'it was never let in');

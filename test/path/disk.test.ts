@@ -76,38 +76,41 @@ async function publishCode(t: ExecutionContext, system: System, execution: strin
 }
 
 // The whole of one commit may fit in part: LMDB then speaks of an input/output error, which said nothing of the disk.
-test.serial('full: 507 and RESOURCE_EXHAUSTED with the reason, reading goes on, writing resumes, and so it is after a kill', async (t) => {
-  if (lacksLimits(t)) return;
-  const directory = await temporaryDirectory(t);
-  const system = await startUp(t, directory);
-  const execution = newExecution();
-  await system.put(execution, { status: 'running' });
-  const live = await system.sse({ execution_id: execution });
-  await live.first('ready');
-  const writer = new Writer(system, execution);
-  for (let round = 0; round < 3; round += 1) {
-    await writer.batch(300);
-    limitFileSize(system.process.pid, statSync(join(directory, journalFileName)).size + 1_048_576);
-    await writer.untilRefused(t, 12, /^the disk of the journal is full$/);
-    const [code, message] = await publishCode(t, system, execution);
-    t.deepEqual([code, message], ['exhausted', 'the disk of the journal is full']);
-    await readsAll(t, system, execution, writer.acknowledged);
-    t.is((await system.fetch('/readyz')).status, 200);
-    t.is((await system.json(`/api/v1/executions/${execution}`))['events'], writer.acknowledged.length);
-    limitFileSize(system.process.pid, null);
-    t.is((await writer.batch(100))[0], 202, 'there is room again');
-  }
-  await live.count(writer.acknowledged.length);
-  t.deepEqual(live.ids, writer.acknowledged);
-  t.log(`${writer.acknowledged.length} acknowledged over three times full`);
-  await system.stop('SIGKILL');
-  const again = await startUp(t, directory);
-  await again.untilReady('ready');
-  await readsAll(t, again, execution, writer.acknowledged);
-  const next = new Writer(again, execution);
-  await next.batch(1);
-  t.true((next.acknowledged[0] ?? '') > (writer.acknowledged.at(-1) ?? ''));
-});
+test.serial(
+  'full: 507 and RESOURCE_EXHAUSTED with the reason, reading goes on, writing resumes, and so it is after a kill',
+  async (t) => {
+    if (lacksLimits(t)) return;
+    const directory = await temporaryDirectory(t);
+    const system = await startUp(t, directory);
+    const execution = newExecution();
+    await system.put(execution, { status: 'running' });
+    const live = await system.sse({ execution_id: execution });
+    await live.first('ready');
+    const writer = new Writer(system, execution);
+    for (let round = 0; round < 3; round += 1) {
+      await writer.batch(300);
+      limitFileSize(system.process.pid, statSync(join(directory, journalFileName)).size + 1_048_576);
+      await writer.untilRefused(t, 12, /^the disk of the journal is full$/);
+      const [code, message] = await publishCode(t, system, execution);
+      t.deepEqual([code, message], ['exhausted', 'the disk of the journal is full']);
+      await readsAll(t, system, execution, writer.acknowledged);
+      t.is((await system.fetch('/readyz')).status, 200);
+      t.is((await system.json(`/api/v1/executions/${execution}`))['events'], writer.acknowledged.length);
+      limitFileSize(system.process.pid, null);
+      t.is((await writer.batch(100))[0], 202, 'there is room again');
+    }
+    await live.count(writer.acknowledged.length);
+    t.deepEqual(live.ids, writer.acknowledged);
+    t.log(`${writer.acknowledged.length} acknowledged over three times full`);
+    await system.stop('SIGKILL');
+    const again = await startUp(t, directory);
+    await again.untilReady('ready');
+    await readsAll(t, again, execution, writer.acknowledged);
+    const next = new Writer(again, execution);
+    await next.batch(1);
+    t.true((next.acknowledged[0] ?? '') > (writer.acknowledged.at(-1) ?? ''));
+  },
+);
 
 // Retention must be able to write when nothing else is, so appends leave it a reserve; room comes back by itself.
 test.serial('a disk that somebody else fills: 507 at its reserve, and 202 when the other has gone', async (t) => {
@@ -130,30 +133,33 @@ test.serial('a disk that somebody else fills: 507 at its reserve, and 202 when t
 });
 
 // LMDB mapped its file anew for the next pages, could not, and ended the process with SIGSEGV; before that it was UNAVAILABLE for ever.
-test.serial('a disk that turns read-only: 507 and RESOURCE_EXHAUSTED, reading goes on, and all of it is there when it is repaired', async (t) => {
-  const disk = smallDisk(t, await temporaryDirectory(t), 50_331_648);
-  if (disk === null) return;
-  const data = join(disk.directory, 'data');
-  const system = await startUp(t, data);
-  const execution = newExecution();
-  const live = await (async () => {
-    await system.put(execution, { status: 'running' });
-    return system.sse({ execution_id: execution });
-  })();
-  const writer = new Writer(system, execution);
-  t.is((await writer.batch(300))[0], 202);
-  disk.turnReadOnly();
-  await writer.untilRefused(t, 40, /^the disk of the journal is read-only$/);
-  const [code, message] = await publishCode(t, system, execution);
-  t.deepEqual([code, message], ['exhausted', 'the disk of the journal is read-only']);
-  await readsAll(t, system, execution, writer.acknowledged);
-  await live.count(300);
-  t.deepEqual(live.ids, writer.acknowledged);
-  t.is((await system.fetch('/readyz')).status, 200);
-  await system.stop();
-  disk.repair();
-  const again = await startUp(t, data);
-  await readsAll(t, again, execution, writer.acknowledged);
-  t.is((await new Writer(again, execution).batch(100))[0], 202);
-  await again.stop();
-});
+test.serial(
+  'a disk that turns read-only: 507 and RESOURCE_EXHAUSTED, reading goes on, and all of it is there when it is repaired',
+  async (t) => {
+    const disk = smallDisk(t, await temporaryDirectory(t), 50_331_648);
+    if (disk === null) return;
+    const data = join(disk.directory, 'data');
+    const system = await startUp(t, data);
+    const execution = newExecution();
+    const live = await (async () => {
+      await system.put(execution, { status: 'running' });
+      return system.sse({ execution_id: execution });
+    })();
+    const writer = new Writer(system, execution);
+    t.is((await writer.batch(300))[0], 202);
+    disk.turnReadOnly();
+    await writer.untilRefused(t, 40, /^the disk of the journal is read-only$/);
+    const [code, message] = await publishCode(t, system, execution);
+    t.deepEqual([code, message], ['exhausted', 'the disk of the journal is read-only']);
+    await readsAll(t, system, execution, writer.acknowledged);
+    await live.count(300);
+    t.deepEqual(live.ids, writer.acknowledged);
+    t.is((await system.fetch('/readyz')).status, 200);
+    await system.stop();
+    disk.repair();
+    const again = await startUp(t, data);
+    await readsAll(t, again, execution, writer.acknowledged);
+    t.is((await new Writer(again, execution).batch(100))[0], 202);
+    await again.stop();
+  },
+);

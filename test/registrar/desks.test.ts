@@ -2,7 +2,13 @@ import test from 'ava';
 import type { ControlAnswer } from '../../src/contract/control.ts';
 import type { ShardReport } from '../../src/contract/shard-messages.ts';
 import type { StorageEventInput } from '../../src/core/event.ts';
-import { damagedRetryMs, historyReadsMax, historyRetryMs, writeBytesInFlightMax, writesInFlightMax } from '../../src/core/limits.ts';
+import {
+  damagedRetryMs,
+  historyReadsMax,
+  historyRetryMs,
+  writeBytesInFlightMax,
+  writesInFlightMax,
+} from '../../src/core/limits.ts';
 import type { Sequence, ShardIndex } from '../../src/core/sequence.ts';
 import { ExecutionRegistry } from '../../src/executions/registry.ts';
 import { AdmissionDesk } from '../../src/registrar/admission-desk.ts';

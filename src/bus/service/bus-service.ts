@@ -7,8 +7,8 @@ import {
 } from '../../wire/bus/bus-messages.ts';
 import type { BusService } from '../../wire/bus/bus-service.ts';
 import { feedExecutions } from './execution-feed.ts';
-import { feedReader, feedSubscriber } from './record-feed.ts';
 import type { PublishGate } from './publish-gate.ts';
+import { feedReader, feedSubscriber } from './record-feed.ts';
 import { entriesOf } from './request-entries.ts';
 import { startPosition } from './start-position.ts';
 
