@@ -23,10 +23,10 @@ interface Room {
   readonly client: ReturnType<typeof createBusClient>;
 }
 
-async function room(t: ExecutionContext, more: { readonly retentionBytes?: number } = {}): Promise<Room> {
+async function room(t: ExecutionContext): Promise<Room> {
   const directory = temporaryDirectory(t);
   const warnings: string[] = [];
-  const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0, ...more } as const;
+  const settings = { engine: 'lmdb', dataDirectory: directory, host: '127.0.0.1', port: 0 } as const;
   const bus = await startBus(settings, { onWarning: (message) => warnings.push(message) });
   const client = createBusClient(`127.0.0.1:${bus.port}`, { clock: systemClock });
   t.teardown(async () => {
@@ -94,21 +94,27 @@ test('a reader that stands right before the place is refused before it is told t
   t.is((seen.error as BusError).code, 'damaged');
 });
 
+// On a journal alone: a bus would sweep by itself, perhaps before anybody has met the places.
 test('two places are said one by one, and forgotten when retention has passed them', async (t) => {
-  const { directory, warnings, bus, client } = await room(t, { retentionBytes: 1 });
+  const directory = temporaryDirectory(t);
+  const settings = { ...journalDefaults, retentionBytes: 1 };
+  const journal = await openJournal(new LmdbStore(directory), systemClock, settings);
+  t.teardown(() => journal.close());
+  const said: number[] = [];
+  journal.onDamage(({ sequence }) => said.push(sequence));
+  await append(journal, ...Array.from({ length: 40 }, () => eventEntry(1)));
   await damageRecord(directory, 11, 'missing');
   await damageRecord(directory, 31, 'garbage');
   // The horizon cannot be a record of which nothing is known.
   await damageRecord(directory, 40, 'garbage');
-  t.is((await client.describe()).damaged_sequence, 0, 'nobody has met it');
-  const error = await t.throwsAsync(recordsAfter(bus.journal, 30), { instanceOf: JournalDamagedError });
+  t.is(Number(journal.describe().damagedSequence), 0, 'nobody has met it');
+  const error = await t.throwsAsync(recordsAfter(journal, 30), { instanceOf: JournalDamagedError });
   t.is(error.sequence, 31);
-  await t.throwsAsync(recordsAfter(bus.journal, 10), { instanceOf: JournalDamagedError });
-  t.is(warnings.length, 2);
-  t.is((await client.describe()).damaged_sequence, 11);
-  while (await bus.journal.sweep());
-  t.is((await client.describe()).damaged_sequence, 0);
-  t.like(await client.describe(), { oldest_sequence: 40, newest_sequence: 40 });
+  for (let n = 0; n < 3; n += 1) await t.throwsAsync(recordsAfter(journal, 10), { instanceOf: JournalDamagedError });
+  t.deepEqual(said, [31, 11]);
+  t.is(Number(journal.describe().damagedSequence), 11);
+  while (await journal.sweep());
+  t.like(journal.describe(), { damagedSequence: 0, horizonSequence: 39, newestSequence: 40 });
 });
 
 // A bus that starts on it would find it only when a reader comes by, perhaps days later.

@@ -14,21 +14,21 @@ function run(program: string, ...words: readonly string[]): string | null {
 
 /**
  * Says loudly that a test cannot run here. In a pipeline (CI) that is a failure when only a program is missing: it can be installed.
- * Answers true when the test must end.
  */
-function lacks(t: ExecutionContext, what: string, installable: boolean): true {
+function lacks(t: ExecutionContext, what: string, installable: boolean): void {
   const words = `NOT CHECKED HERE: ${what}`;
   if (installable && process.env['CI'] === 'true') t.fail(words);
   else {
     t.log(words);
     t.pass();
   }
-  return true;
 }
 
 /** True when limits of a running process cannot be changed here; said already. */
 export function lacksLimits(t: ExecutionContext): boolean {
-  return run('prlimit', '--version') === null && lacks(t, 'prlimit (util-linux) is not installed', true);
+  if (run('prlimit', '--version') !== null) return false;
+  lacks(t, 'prlimit (util-linux) is not installed', true);
+  return true;
 }
 
 /** No file of the process may grow above so many bytes; null lifts that. */
@@ -52,11 +52,16 @@ export function smallDisk(t: ExecutionContext, base: string, bytes: number): Sma
   const image = join(base, 'disk.img');
   const directory = join(base, 'disk');
   mkdirSync(directory);
-  if (process.getuid?.() !== 0) return lacks(t, 'only root may mount a disk', false) && null;
-  if (run('mkfs.ext4', '-V') === null) return lacks(t, 'mkfs.ext4 (e2fsprogs) is not installed', true) && null;
   const mount = (): boolean => run('mount', '-o', 'loop,errors=remount-ro', image, directory) !== null;
-  if (run('truncate', '-s', String(bytes), image) === null || run('mkfs.ext4', '-q', image) === null || !mount()) {
-    return lacks(t, 'loop devices cannot be mounted here', false) && null;
+  const make = (): boolean =>
+    run('truncate', '-s', String(bytes), image) !== null && run('mkfs.ext4', '-q', image) !== null;
+  const isRoot = process.getuid?.() === 0;
+  const hasProgram = run('mkfs.ext4', '-V') !== null;
+  if (!isRoot || !hasProgram || !make() || !mount()) {
+    if (!isRoot) lacks(t, 'only root may mount a disk', false);
+    else if (hasProgram) lacks(t, 'loop devices cannot be mounted here', false);
+    else lacks(t, 'mkfs.ext4 (e2fsprogs) is not installed', true);
+    return null;
   }
   t.teardown(() => run('umount', directory));
   return {

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import * as limits from '../../core/limits.ts';
 import * as bounds from '../../core/option-bounds.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 

@@ -74,7 +74,7 @@ const busCodes: Readonly<Partial<Record<number, BusFailure>>> = {
  */
 export function busErrorOf(code: number, detail: string, details: StatusDetails, cause?: unknown): BusError {
   const { faults, retryAfterMs } = details;
-  const throttled = code === grpcCode.RESOURCE_EXHAUSTED && retryAfterMs !== null;
-  const failure = throttled ? 'throttled' : (busCodes[code] ?? 'internal');
+  const known = busCodes[code] ?? 'internal';
+  const failure = known === 'exhausted' && retryAfterMs !== null ? 'throttled' : known;
   return new BusError(failure, detail, faults, { cause, retryAfterMs });
 }
