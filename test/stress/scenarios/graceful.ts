@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchOf } from '../../support/delivery-model.ts';
@@ -122,6 +123,7 @@ async function callThatHangs(context: StressContext, grpc: string): Promise<Clie
   call.on('error', () => undefined);
   // Half of a message's head: the server has the call and waits for the rest.
   call.write(Buffer.from([0, 0]));
+  await once(session, 'connect');
   await new Promise<void>((resolve, reject) => {
     session.ping((error) => {
       if (error === null) resolve();

@@ -54,27 +54,23 @@ async function emptyWindow(context: StressContext, count: number): Promise<void>
   const ground = await groundOf(context, router);
   const crowd = new Crowd(context, { count, plan: (_, random) => memberPlan(ground, random, base) });
   await crowd.join();
-  const direct = new Publisher(
-    {
-      executions: ground.weighted,
-      name: 'direct',
-      send: overBus(context, bus.grpc),
-      batchMax: 30,
-      pauseMsMax: 30,
-      fillBytesMax: 300,
-    },
-    context.fork(),
-  );
-  await burst(direct, 500);
-  direct.start(context);
+  const direct = (name: string): Publisher => {
+    const send = overBus(context, bus.grpc);
+    const load = { executions: ground.weighted, name, send, batchMax: 10, pauseMsMax: 60, fillBytesMax: 300 };
+    return new Publisher(load, context.fork());
+  };
+  const [bursts, trickle] = [direct('burst'), direct('trickle')];
+  await burst(bursts, 500);
+  trickle.start(context);
+  await trickle.more(10);
   await router.kill();
   // More than the smallest window: what a new router fills itself with is not what they are owed.
-  await direct.more(12_000);
+  await burst(bursts, 12_000);
   await router.start();
   const health = askHealth(context, base());
   await timed(context, 'all are back at the new router', () => crowd.back());
   context.checked('kills', router.kills);
-  await settleCrowd(context, crowd, [direct], bus.grpc);
+  await settleCrowd(context, crowd, [bursts, trickle], bus.grpc);
   await health();
 }
 
