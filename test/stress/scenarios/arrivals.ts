@@ -9,7 +9,7 @@ import type { Random } from '../../support/seed.ts';
 import type { System } from '../../support/system.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
 import { uuidFrom } from '../tools/cast.ts';
-import { expectNobody, type Footprint, footprintOf } from '../tools/footprint.ts';
+import { expectNobody, footprintOf, footprintText } from '../tools/footprint.ts';
 import { burst, type Ground, groundOf, publisherOf, timed } from '../tools/ground.ts';
 import { askHealth } from '../tools/health.ts';
 import { routerPlace, upPlace } from '../tools/place.ts';
@@ -168,13 +168,12 @@ async function leaveNothing(context: StressContext, { warm, measured, bandMib }:
   await timed(context, `${measured} reconnects, 40 at a time`, () => visits(measured));
   await expectNobody(context, up.system);
   const after = await footprintOf(up.system);
-  const said = (what: Footprint): string => `${what.residentMib} MiB resident, ${what.descriptors} descriptors`;
-  context.log(`before: ${said(before)}; after: ${said(after)}`);
+  context.log(`before: ${footprintText(before)}; after: ${footprintText(after)}`);
   hold(
     after.residentMib - before.residentMib <= bandMib,
-    `resident memory grew beyond ${bandMib} MiB: before ${said(before)}, after ${said(after)}`,
+    `resident memory grew beyond ${bandMib} MiB: before ${footprintText(before)}, after ${footprintText(after)}`,
   );
-  hold(after.descriptors <= before.descriptors + 4, `descriptors are left: before ${said(before)}, after ${said(after)}`);
+  hold(after.descriptors <= before.descriptors + 4, `descriptors are left: before ${footprintText(before)}, after ${footprintText(after)}`);
   context.checked('reconnects', measured);
 }
 
@@ -197,6 +196,7 @@ export const arrivals: readonly Scenario[] = [
     name: 'storm: 20,000 reconnects leave nothing behind',
     invariant: 'The same over 20,000 reconnects behind 6,000 that are not measured.',
     quick: false,
+    secondsMax: 400,
     run: (context) => leaveNothing(context, { warm: 6_000, measured: 20_000, bandMib: 24 }),
   },
 ];

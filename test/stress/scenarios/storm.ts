@@ -1,6 +1,6 @@
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
 import { Crowd } from '../tools/crowd.ts';
-import { descriptorsMax, footprintOf } from '../tools/footprint.ts';
+import { descriptorsMax, footprintOf, footprintText } from '../tools/footprint.ts';
 import { burst, groundOf, memberPlan, publisherOf, settleCrowd, timed } from '../tools/ground.ts';
 import { askHealth } from '../tools/health.ts';
 import { busPlace, routerPlace, upPlace } from '../tools/place.ts';
@@ -43,8 +43,7 @@ async function cutAtOnce(context: StressContext, wanted: number): Promise<void> 
   await health();
   const twice = crowd.members.filter(({ connections }) => connections !== 2);
   hold(twice.length === 0, () => `${twice.length} were not served at their first return: ${twice[0]?.summary ?? ''}`);
-  const { residentMib, descriptors } = await footprintOf(up.system);
-  context.log(`the server then: ${residentMib} MiB resident, ${descriptors} descriptors`);
+  context.log(`the server then: ${footprintText(await footprintOf(up.system))}`);
 }
 
 async function emptyWindow(context: StressContext, count: number): Promise<void> {
@@ -65,13 +64,15 @@ async function emptyWindow(context: StressContext, count: number): Promise<void>
   await trickle.more(10);
   await router.kill();
   // More than the smallest window: what a new router fills itself with is not what they are owed.
-  await burst(bursts, 12_000);
+  await burst(bursts, 8_000);
   await router.start();
   const health = askHealth(context, base());
   await timed(context, 'all are back at the new router', () => crowd.back());
   context.checked('kills', router.kills);
   await settleCrowd(context, crowd, [bursts, trickle], bus.grpc);
   await health();
+  context.log(`the router then: ${footprintText(await footprintOf(router.system))}`);
+  context.log(`the bus then: ${footprintText(await footprintOf(bus.system))}`);
 }
 
 async function herd(context: StressContext, count: number): Promise<void> {
@@ -107,7 +108,7 @@ export const storm: readonly Scenario[] = [
     name: 'storm: 5,000 clients are cut at once and come back',
     invariant: everybodyInvariant,
     quick: false,
-    secondsMax: 240,
+    secondsMax: 600,
     run: (context) => cutAtOnce(context, 5_000),
   },
   {
@@ -115,7 +116,8 @@ export const storm: readonly Scenario[] = [
     invariant:
       'Clients of a router that was killed all come back at once to its successor, whose window does not hold what they are owed, and have exactly their matching events out of the journal, without a gap, while publishing goes on; every answer of /healthz is 200.',
     quick: false,
-    run: (context) => emptyWindow(context, 300),
+    secondsMax: 240,
+    run: (context) => emptyWindow(context, 200),
   },
   {
     name: 'storm: everybody asks for everything at once',

@@ -9,15 +9,32 @@ const mebibyte = 1_048_576;
 export interface Footprint {
   readonly residentMib: number;
   readonly descriptors: number;
+  /** Processor time since it began: what a busy machine does not stretch. */
+  readonly cpuSeconds: number;
 }
 
+/** Of the kernel's clock: `getconf CLK_TCK` on every Linux that Node.js runs on. */
+const ticksPerSecond = 100;
+
 export async function footprintOf({ process: { pid = 0 } }: System): Promise<Footprint> {
-  const [status, descriptors] = await Promise.all([
+  const [status, stat, descriptors] = await Promise.all([
     readFile(`/proc/${pid}/status`, 'utf8'),
+    readFile(`/proc/${pid}/stat`, 'utf8'),
     readdir(`/proc/${pid}/fd`),
   ]);
   const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN);
-  return { residentMib: Math.round((kib * 1024) / mebibyte), descriptors: descriptors.length };
+  // Fields 14 and 15, counted behind the name in brackets, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return {
+    residentMib: Math.round((kib * 1024) / mebibyte),
+    descriptors: descriptors.length,
+    cpuSeconds: ticks / ticksPerSecond,
+  };
+}
+
+export function footprintText({ residentMib, descriptors, cpuSeconds }: Footprint): string {
+  return `${residentMib} MiB resident, ${descriptors} descriptors, ${cpuSeconds.toFixed(1)} s of processor`;
 }
 
 /** Descriptors that this process may open, and so a child of it. */
