@@ -1,10 +1,10 @@
 import { request } from 'node:http';
-import type { BusService } from '../../../src/wire/bus/bus-service.ts';
-import { serveBus } from '../../../src/wire/bus/bus-server.ts';
-import { createBusService } from '../../../src/bus/service/bus-service.ts';
-import { openEngine } from '../../../src/bus/open-engine.ts';
 import { journalDefaults } from '../../../src/bus/journal/journal-settings.ts';
+import { openEngine } from '../../../src/bus/open-engine.ts';
+import { createBusService } from '../../../src/bus/service/bus-service.ts';
 import { systemClock } from '../../../src/core/clock.ts';
+import { serveBus } from '../../../src/wire/bus/bus-server.ts';
+import type { BusService } from '../../../src/wire/bus/bus-service.ts';
 import type { Random } from '../../support/seed.ts';
 import type { System } from '../../support/system.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
@@ -59,7 +59,9 @@ async function inParallel(count: number, width: number, one: (index: number) => 
 }
 
 /** A bus in this process whose Describe calls are counted. */
-async function countingBus(context: StressContext): Promise<{ address: string; describes: () => number; atOnce: () => number }> {
+async function countingBus(
+  context: StressContext,
+): Promise<{ address: string; describes: () => number; atOnce: () => number }> {
   const settings = { engine: 'memory', dataDirectory: '', host: '127.0.0.1', port: 0 } as const;
   const engine = await openEngine(settings, journalDefaults, systemClock);
   const service = createBusService(engine.journal);
@@ -173,7 +175,10 @@ async function leaveNothing(context: StressContext, { warm, measured, bandMib }:
     after.residentMib - before.residentMib <= bandMib,
     `resident memory grew beyond ${bandMib} MiB: before ${footprintText(before)}, after ${footprintText(after)}`,
   );
-  hold(after.descriptors <= before.descriptors + 4, `descriptors are left: before ${footprintText(before)}, after ${footprintText(after)}`);
+  hold(
+    after.descriptors <= before.descriptors + 4,
+    `descriptors are left: before ${footprintText(before)}, after ${footprintText(after)}`,
+  );
   context.checked('reconnects', measured);
 }
 

@@ -27,7 +27,10 @@ async function stopInOrder(context: StressContext, place: Place, what: string): 
   const { code, signal } = await place.system.stop('SIGTERM');
   const ms = Math.round(performance.now() - startMs);
   context.log(`${what} ended ${ms} ms after SIGTERM`);
-  hold(code === 0, () => `${what} ended with ${code ?? signal ?? ''} after ${ms} ms: ${place.system.stderr().slice(-800)}`);
+  hold(
+    code === 0,
+    () => `${what} ended with ${code ?? signal ?? ''} after ${ms} ms: ${place.system.stderr().slice(-800)}`,
+  );
   hold(ms <= stopMsMax, `${what} took ${ms} ms to stop`);
   context.checked('stops in order', 1);
 }
@@ -44,8 +47,13 @@ function expectShutdown(context: StressContext, members: readonly Member[], from
     hold(retry !== null && retry >= retryMs.least && retry <= retryMs.most, () => say(`retry ${retry ?? 'none'}`));
     retries.push(retry);
   }
-  const quarters = new Set(retries.map((retry) => Math.floor((4 * (retry - retryMs.least)) / (retryMs.most - retryMs.least + 1))));
-  hold(quarters.size === 4, `the retries are not spread: quarters ${[...quarters].join(', ')} of ${members.length} clients`);
+  const quarters = new Set(
+    retries.map((retry) => Math.floor((4 * (retry - retryMs.least)) / (retryMs.most - retryMs.least + 1))),
+  );
+  hold(
+    quarters.size === 4,
+    `the retries are not spread: quarters ${[...quarters].join(', ')} of ${members.length} clients`,
+  );
   context.log(
     `${members.length} were told done, retry from ${Math.min(...retries)} to ${Math.max(...retries)} ms, ${new Set(retries).size} different`,
   );

@@ -66,11 +66,7 @@ async function parkAll(context: StressContext, scene: Scene): Promise<number> {
       return portions;
     }
   }
-  await scene.up.system.untilMetric(
-    'rivulet_sessions',
-    { state: 'parked' },
-    (parked) => parked >= scene.slow.length,
-  );
+  await scene.up.system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked >= scene.slow.length);
   return portionsMax;
 }
 
@@ -131,12 +127,18 @@ async function steadyButSlow(context: StressContext, seconds: number): Promise<v
     await nothingFor(Math.min(10, left));
     await publish(context, scene, 5, 400);
     const cut = scene.slow.find(({ connections, open }) => connections !== 1 || !open);
-    hold(cut === undefined, () => `cut ${seconds - left} to ${seconds - left + 10} s after it began: ${cut?.summary ?? ''}`);
+    hold(
+      cut === undefined,
+      () => `cut ${seconds - left} to ${seconds - left + 10} s after it began: ${cut?.summary ?? ''}`,
+    );
   }
   const read = scene.slow.map(({ bytes }, index) => bytes - (before[index] ?? 0));
   context.log(`read in ${seconds} s: ${read.join(' and ')} bytes`);
   const most = bytesPerSecond * seconds * 1.2 + 131_072;
-  hold(read.every((bytes) => bytes > 0 && bytes < most), `not as slow as was meant: ${read.join(' and ')} bytes`);
+  hold(
+    read.every((bytes) => bytes > 0 && bytes < most),
+    `not as slow as was meant: ${read.join(' and ')} bytes`,
+  );
   for (const stop of stops) stop();
   await settle(context, scene);
 }
@@ -247,7 +249,10 @@ async function trimmedPast(context: StressContext): Promise<void> {
     const before = ids.slice(0, at);
     const behind = ids.slice(at);
     const lost = before.findIndex((id, index) => id !== published[index]);
-    hold(lost < 0, () => `${plan.name}: before the gap, place ${lost}: ${before[lost] ?? ''} instead of ${published[lost] ?? ''}`);
+    hold(
+      lost < 0,
+      () => `${plan.name}: before the gap, place ${lost}: ${before[lost] ?? ''} instead of ${published[lost] ?? ''}`,
+    );
     hold((before.at(-1) ?? '') < (kept[0] ?? ''), `${plan.name}: its cursor had not been trimmed past`);
     const wrong = behind.findIndex((id, index) => id !== kept[index]);
     hold(

@@ -27,7 +27,10 @@ export function askHealth(context: StressContext, base: string): () => Promise<H
   return async () => {
     worker.postMessage('stop');
     const [report] = (await once(worker, 'message')) as [HealthReport];
-    hold(report.bad.length === 0, `/healthz: ${report.bad.length} of ${report.asked} were not 200: ${report.bad[0] ?? ''}`);
+    hold(
+      report.bad.length === 0,
+      `/healthz: ${report.bad.length} of ${report.asked} were not 200: ${report.bad[0] ?? ''}`,
+    );
     context.checked('answers of /healthz', report.answered);
     context.log(`/healthz: ${report.answered} answers, all 200, the slowest after ${Math.round(report.slowestMs)} ms`);
     return report;
