@@ -12,11 +12,15 @@ function ask(): void {
   const startMs = performance.now();
   report.asked += 1;
   const asked = get(new URL('/healthz', base), { agent: false, timeout: 30_000 }, (response) => {
-    response.resume();
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      text += chunk;
+    });
     response.on('end', () => {
       report.answered += 1;
       report.slowestMs = Math.max(report.slowestMs, performance.now() - startMs);
-      if (response.statusCode !== 200) report.bad.push(`status ${response.statusCode ?? 0}`);
+      if (response.statusCode !== 200) report.bad.push(`status ${response.statusCode ?? 0}: ${text}`);
     });
   });
   asked.on('timeout', () => {
