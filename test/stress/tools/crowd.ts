@@ -307,10 +307,15 @@ export class Crowd {
     }
   }
 
-  /** Waits until each has `readies` more streams that were told where they begin. */
-  async back(patience?: number): Promise<void> {
+  /** Waits until each has a stream, or has been told that all is over. */
+  async back(): Promise<void> {
     const { members } = this;
-    await this.until(() => members.every(({ open, finished }) => open || finished), 'all are back', patience);
+    const away = (): number => members.filter(({ open, finished }) => !open && !finished).length;
+    // A minute, and for thousands as long as a busy machine takes for their connections: when they are back is no promise, that they are is.
+    const patience = 60_000 + 40 * members.length;
+    await this.until(() => away() === 0, `all ${members.length} are back`, patience).catch((error: unknown) => {
+      throw new PatienceError(`${String(error)}: ${away()} are away`);
+    });
   }
 
   async #live(member: Member, random: Random | undefined): Promise<void> {
