@@ -63,7 +63,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     shards: hosts,
     window,
     registry,
-    bus: new BusGateway(client),
+    bus: new BusGateway(client, clock),
     flow: {
       hold: () => {
         upstream.hold();

@@ -65,6 +65,8 @@ export const busStreamRetryMs = 1_000;
 export const busStopMs = 2_000;
 /** A Describe of the bus answers from memory and a few reads. */
 export const describeDeadlineMs = 5_000;
+/** Who asks for a description while one is under way waits at most so long for it before one more is sent: eight within `verifyWaitMs`, however many ask. */
+export const describeShareMs = 250;
 
 /** Appends that wait for the commit before them, over all publishers; above it UNAVAILABLE. Their encoded bytes likewise. */
 export const appendsPendingMax = 8_192;
@@ -279,6 +281,9 @@ assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it
 assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
 assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
 assert(supervisedSteadyMs > supervisedBackoffMs.cap, 'a child must outlast the longest wait before it counts as well');
+assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
+assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
+assert(describeShareMs * 4 <= verifyWaitMs, 'a description that had to wait must have most of its time left');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');
 assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');
 assert(batchBytesMax * 2 <= grpcMessageBytesMax, 'a full batch with its framing must be one message');

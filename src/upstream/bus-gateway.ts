@@ -7,10 +7,11 @@ import type {
   PublishEntry,
   PublishReceipt,
 } from '../contract/upstream.ts';
+import type { Clock } from '../core/clock.ts';
 import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
-import { busExecutionIdsMax, historyBlockBytes } from '../core/limits.ts';
+import { busExecutionIdsMax, describeShareMs, historyBlockBytes } from '../core/limits.ts';
 import { toSequence } from '../core/sequence.ts';
 import type { BusClient } from '../wire/bus/bus-client.ts';
 import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
@@ -18,12 +19,23 @@ import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
 import { WireError } from '../wire/record/wire-error.ts';
 
+interface Asking {
+  readonly answer: Promise<JournalDescription>;
+  readonly sentMs: number;
+}
+
 /** The calls that the dispatcher makes, in the words of the domain. */
 export class BusGateway implements BusCalls {
   readonly #client: BusClient;
+  readonly #clock: Clock;
+  /** The last call for the journal's ends, while it is under way. */
+  #asking: Asking | null = null;
+  /** What those wait for who asked after it was sent: one call for all of them. */
+  #next: Promise<JournalDescription> | null = null;
 
-  constructor(client: BusClient) {
+  constructor(client: BusClient, clock: Clock) {
     this.#client = client;
+    this.#clock = clock;
   }
 
   async publish(entries: readonly PublishEntry[]): Promise<PublishReceipt> {
@@ -31,8 +43,48 @@ export class BusGateway implements BusCalls {
     return { ids: response.ids as readonly EventId[], lastSequence: toSequence(response.last_sequence) };
   }
 
-  async describe(cursor: string | null, deadlineMs: number): Promise<JournalDescription> {
-    return descriptionOf(await this.#client.describe(cursor ?? '', deadlineMs));
+  /**
+   * The answer is always of a call that was sent after this one was made. Without a cursor one call serves everybody who asks while another is under
+   * way, however many join at once on what nobody knows; a call that is slow is waited for no longer than `describeShareMs`.
+   */
+  describe(cursor: string | null, deadlineMs: number): Promise<JournalDescription> {
+    if (cursor !== null) return this.#describe(cursor, deadlineMs);
+    if (this.#asking === null) return this.#ask(deadlineMs);
+    this.#next ??= this.#askBehind(this.#asking, deadlineMs);
+    return this.#next;
+  }
+
+  async #askBehind(before: Asking, deadlineMs: number): Promise<JournalDescription> {
+    const sinceMs = this.#clock.monotonicMs();
+    await this.#endOf(before);
+    this.#next = null;
+    return this.#ask(deadlineMs - (this.#clock.monotonicMs() - sinceMs));
+  }
+
+  /** Its answer, whatever it is, or the moment when it has been under way for `describeShareMs`. */
+  #endOf({ answer, sentMs }: Asking): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(Math.max(0, sentMs + describeShareMs - this.#clock.monotonicMs()), resolve);
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      answer.then(end, end);
+    });
+  }
+
+  #ask(deadlineMs: number): Promise<JournalDescription> {
+    const asking = { answer: this.#describe('', deadlineMs), sentMs: this.#clock.monotonicMs() };
+    const end = (): void => {
+      if (this.#asking === asking) this.#asking = null;
+    };
+    this.#asking = asking;
+    asking.answer.then(end, end);
+    return asking.answer;
+  }
+
+  async #describe(cursor: string, deadlineMs: number): Promise<JournalDescription> {
+    return descriptionOf(await this.#client.describe(cursor, deadlineMs));
   }
 
   /** One block: what matches in (after, until], up to `historyBlockBytes`. */

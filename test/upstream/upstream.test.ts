@@ -284,7 +284,7 @@ test('history: blocks up to their bound, a start that retention has passed, and 
   t.teardown(() => {
     client.close();
   });
-  const gateway = new BusGateway(client);
+  const gateway = new BusGateway(client, systemClock);
   const last = await bus.journal.idAt(toSequence(300));
   if (last === null) throw new TypeError('record 300 was appended');
   const until = { sequence: toSequence(300), id: last };
