@@ -1,7 +1,25 @@
 import type { Scenario } from './scenario.ts';
+import { browser } from './scenarios/browser.ts';
 import { busAway } from './scenarios/bus-away.ts';
+import { busLink } from './scenarios/bus-link.ts';
 import { crash } from './scenarios/crash.ts';
+import { endings } from './scenarios/endings.ts';
+import { filters } from './scenarios/filters.ts';
+import { lifecycle } from './scenarios/lifecycle.ts';
+import { network } from './scenarios/network.ts';
+import { positions } from './scenarios/positions.ts';
 import { twoRouterScenarios } from './scenarios/two-routers.ts';
 
 /** Every scenario, in the order in which they run: a topic a file. */
-export const scenarios: readonly Scenario[] = [...crash, ...busAway, ...twoRouterScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...crash,
+  ...busAway,
+  ...twoRouterScenarios,
+  ...endings,
+  ...lifecycle,
+  ...network,
+  ...busLink,
+  ...positions,
+  ...filters,
+  ...browser,
+];
