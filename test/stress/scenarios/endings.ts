@@ -112,7 +112,7 @@ async function overWhileAway(context: StressContext): Promise<void> {
   await mustPut(up.system, silent, { status: 'running' });
   const open = (name: string, from: string, base: string, values: readonly string[]): Watcher =>
     new Watcher({ name, watch: watchOf(values), from, base: () => base }, context.fork()).start(context);
-  const numbers = [0, 1, 2, 3, 4, 5];
+  const numbers = [0, 1, 2, 3];
   const parked = numbers.map((index) => open(`parked ${index}`, 'live', up.http, [...cast.executions, silent]));
   const absent = numbers.map((index) => open(`absent ${index}`, 'live', proxy.url, cast.executions));
   const idle = numbers.map((index) =>
@@ -131,7 +131,7 @@ async function overWhileAway(context: StressContext): Promise<void> {
   for (const watcher of parked) watcher.resume();
   proxy.weather.refusing = false;
   const watchers = [...parked, ...absent, ...idle, ...behind];
-  await untilAllFinished(watchers, 40);
+  await untilAllFinished(watchers);
   const journal = await journalOf(up.grpc);
   await expectAllDelivered(context, watchers, journal);
   expectEnds(context, watchers, journal);
@@ -202,7 +202,7 @@ async function timeoutWhileCatchingUp(context: StressContext): Promise<void> {
   );
   await Promise.all(watchers.map((watcher) => watcher.until(({ events }) => events >= 4_000, 'half of it', 60_000)));
   await endAll(up.system, cast);
-  await untilAllFinished(watchers, 60);
+  await untilAllFinished(watchers);
   const journal = await journalOf(up.grpc);
   await expectAllDelivered(context, watchers, journal);
   for (const { seen } of watchers) {
@@ -228,7 +228,7 @@ export const endings: readonly Scenario[] = [
   {
     name: 'endings: everything is over while the client is away',
     invariant:
-      'A client that was parked, absent, catching up or without any event when everything it watches ended has exactly its events and is told `done` once, within 40 s of coming back.',
+      'A client that was parked, absent, catching up or without any event when everything it watches ended has exactly its events and is told `done` once, and never gets nothing for 30 s after it came back.',
     quick: false,
     run: overWhileAway,
   },

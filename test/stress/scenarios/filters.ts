@@ -33,7 +33,7 @@ async function manyFilters(context: StressContext): Promise<void> {
   for (const publisher of publishers) await publisher.stop();
   context.checked('cuts', stop());
   await endAll(up.system, cast);
-  await untilAllFinished(watchers, 60);
+  await untilAllFinished(watchers);
   const journal = await journalOf(up.grpc);
   await expectAllDelivered(context, watchers, journal);
   expectEnds(

@@ -58,10 +58,21 @@ export class Lives {
   }
 }
 
-/** Waits until each was told that no more can come, so many seconds at most. */
-export async function untilAllFinished(watchers: readonly Watcher[], secondsMax = 30): Promise<void> {
+/** Waits until each was told that no more can come. One that has got nothing new for so many seconds is stuck. */
+export async function untilAllFinished(watchers: readonly Watcher[], stillSecondsMax = 30): Promise<void> {
   for (const watcher of watchers) {
-    await watcher.until(({ finished }) => finished, 'done or 204', secondsMax * 1000);
+    let had = -1;
+    let sinceMs = performance.now();
+    const isFinishedOrStuck = ({ finished, seen }: Watcher): boolean => {
+      if (seen.length > had) sinceMs = performance.now();
+      had = seen.length;
+      return finished || performance.now() - sinceMs > stillSecondsMax * 1000;
+    };
+    await watcher.until(isFinishedOrStuck, 'done or 204', Number.POSITIVE_INFINITY);
+    hold(
+      watcher.finished,
+      () => `${watcher.plan.name} got nothing for ${stillSecondsMax} s, neither done nor 204; ${watcher.summary}`,
+    );
   }
 }
 
