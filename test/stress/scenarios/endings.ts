@@ -230,6 +230,7 @@ export const endings: readonly Scenario[] = [
     invariant:
       'A client that was parked, absent, catching up or without any event when everything it watches ended has exactly its events and is told `done` once, and never gets nothing for 30 s after it came back.',
     quick: false,
+    secondsMax: 300,
     run: overWhileAway,
   },
   {

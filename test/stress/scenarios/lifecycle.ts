@@ -367,6 +367,7 @@ export const lifecycle: readonly Scenario[] = [
     name: 'lifecycle: 204 exactly when it is owed, over three thousand pairs',
     invariant: 'The same over 3,000 pairs.',
     quick: false,
+    secondsMax: 300,
     run: (context) => noContentWhenOwed(context, 3_000),
   },
   {
@@ -388,6 +389,7 @@ export const lifecycle: readonly Scenario[] = [
     invariant:
       'A value whose PUT or publish was acknowledged is known to the very next request on any shard, which brings exactly its events.',
     quick: false,
+    secondsMax: 300,
     run: subscribedAtOnce,
   },
   {

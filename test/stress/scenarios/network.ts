@@ -242,6 +242,7 @@ export const network: readonly Scenario[] = [
     invariant:
       'The same behind each byte: in the head, in a chunk size, in each field, in a character, between frames.',
     quick: false,
+    secondsMax: 300,
     run: (context) => cutAtEveryByte(context, 1),
   },
   {

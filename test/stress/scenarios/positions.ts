@@ -318,6 +318,7 @@ export const positions: readonly Scenario[] = [
     invariant:
       'Over 20 restarts of the bus, half of them kills, every id is above every id that was acknowledged before it, carries its sequence, and its event is in the journal.',
     quick: false,
+    secondsMax: 300,
     run: overRestarts,
   },
   {
