@@ -281,8 +281,6 @@ assert(shardUnresponsiveMs < shardGivenUpMs, 'a shard must be reported before it
 assert(shardGivenUpMs + 2 * shardPingMs <= 5_000, 'a shard that has stopped must be noticed within 5 s');
 assert(shardGivenUpMs * 2 < shutdownMs, 'a stop that finds a stuck shard must have time left for the others');
 assert(supervisedSteadyMs > supervisedBackoffMs.cap, 'a child must outlast the longest wait before it counts as well');
-assert(executionsKeptMin >= streamExecutionsMax, 'the registry must hold what one stream may watch');
-assert(retentionBytesMin >= batchBytesMax * 16, 'retention must keep many batches');
 assert(describeShareMs * 4 <= verifyWaitMs, 'a description that had to wait must have most of its time left');
 assert(clientDeadlineMs > publishDeadlineMs, 'the server must answer before the client gives up');
 assert(batchBytesMax <= bodyBytesInFlightMax, 'a shard must be able to take the largest body');

@@ -1,8 +1,15 @@
 import type { Scenario } from './scenario.ts';
 import { arrivals } from './scenarios/arrivals.ts';
+import { browser } from './scenarios/browser.ts';
 import { busAway } from './scenarios/bus-away.ts';
+import { busLink } from './scenarios/bus-link.ts';
 import { crash } from './scenarios/crash.ts';
+import { endings } from './scenarios/endings.ts';
+import { filters } from './scenarios/filters.ts';
 import { graceful } from './scenarios/graceful.ts';
+import { lifecycle } from './scenarios/lifecycle.ts';
+import { network } from './scenarios/network.ts';
+import { positions } from './scenarios/positions.ts';
 import { slow } from './scenarios/slow.ts';
 import { storm } from './scenarios/storm.ts';
 import { twoRouterScenarios } from './scenarios/two-routers.ts';
@@ -16,4 +23,11 @@ export const scenarios: readonly Scenario[] = [
   ...arrivals,
   ...slow,
   ...graceful,
+  ...endings,
+  ...lifecycle,
+  ...network,
+  ...busLink,
+  ...positions,
+  ...filters,
+  ...browser,
 ];

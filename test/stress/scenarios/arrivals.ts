@@ -62,7 +62,7 @@ async function inParallel(count: number, width: number, one: (index: number) => 
 /** A bus in this process whose Describe calls are counted. */
 async function countingBus(context: StressContext): Promise<{ address: string; describes: () => number }> {
   const settings = { engine: 'memory', dataDirectory: '', host: '127.0.0.1', port: 0 } as const;
-  const engine = await openEngine(settings, journalDefaults, systemClock);
+  const engine = await openEngine(settings, journalDefaults, { clock: systemClock, signal: undefined });
   const service = createBusService(engine.journal, publishGate(0, systemClock));
   let describes = 0;
   const counting: BusService = {
