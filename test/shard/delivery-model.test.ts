@@ -50,28 +50,95 @@ class Model {
   }
 
   step(): void {
-    const { harness, random } = this;
-    const [op, times] = [random.below(100), 1 + random.below(6)];
-    if (op < 30) for (let count = 0; count < times; count += 1) this.publish();
-    else if (op < 48) harness.drain();
-    else if (op < 58)
-      this.#one(({ client }) => {
-        client.socket.fill(random.below(4));
-      });
-    else if (op < 70)
-      this.#one(({ client }) => {
-        client.drain(random.oneIn(2) ? random.below(5) : Number.POSITIVE_INFINITY);
-      });
-    else if (op < 78) harness.clock.turn();
-    else if (op < 84) this.#serve();
-    else if (op < 88) this.#join();
-    else if (op < 90) this.#leave();
-    else if (op === 90) this.#lap();
-    else if (op < 96) harness.clock.advance(250 * (1 + random.below(40)));
-    else if (op < 98 && (this.lapped || random.oneIn(3))) this.#view();
-    else if (op === 98 && random.oneIn(3)) this.#overtaken();
+    let draw = this.random.below(100);
+    for (const [weight, act] of this.#moves) {
+      draw -= weight;
+      if (draw >= 0) continue;
+      act();
+      break;
+    }
     this.look();
   }
+
+  /** Out of a hundred steps; the rest does nothing but look. */
+  readonly #moves: readonly (readonly [weight: number, act: () => void])[] = [
+    [
+      30,
+      () => {
+        for (let left = 1 + this.random.below(6); left > 0; left -= 1) this.publish();
+      },
+    ],
+    [
+      18,
+      () => {
+        this.harness.drain();
+      },
+    ],
+    [
+      10,
+      () => {
+        this.#one(({ client }) => {
+          client.socket.fill(this.random.below(4));
+        });
+      },
+    ],
+    [
+      12,
+      () => {
+        this.#one(({ client }) => {
+          client.drain(this.random.pick([0, 1, 2, 3, 4, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]));
+        });
+      },
+    ],
+    [
+      8,
+      () => {
+        this.harness.clock.turn();
+      },
+    ],
+    [
+      6,
+      () => {
+        this.#serve();
+      },
+    ],
+    [
+      4,
+      () => {
+        this.#join();
+      },
+    ],
+    [
+      2,
+      () => {
+        this.#leave();
+      },
+    ],
+    [
+      1,
+      () => {
+        this.#lap();
+      },
+    ],
+    [
+      5,
+      () => {
+        this.harness.clock.advance(250 * (1 + this.random.below(40)));
+      },
+    ],
+    [
+      2,
+      () => {
+        if (this.lapped || this.random.oneIn(3)) this.#view();
+      },
+    ],
+    [
+      1,
+      () => {
+        if (this.random.oneIn(3)) this.#overtaken();
+      },
+    ],
+  ];
 
   publish(): void {
     const { harness, random } = this;
