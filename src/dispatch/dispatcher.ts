@@ -158,18 +158,9 @@ export class Dispatcher implements UpstreamSink {
     return this.#journal;
   }
 
-  gauges(): {
-    readonly joins: number;
-    readonly historyQueued: number;
-    readonly streams: number;
-    readonly mailboxDepth: readonly number[];
-  } {
-    return {
-      joins: this.#joins.pending,
-      historyQueued: this.#history.queued,
-      streams: this.#admission.streams,
-      mailboxDepth: this.#mailboxes.map((mailbox) => mailbox.depth),
-    };
+  /** Streams that were let in and have not left. */
+  get streams(): number {
+    return this.#admission.streams;
   }
 
   batch(bytes: Buffer): Position {

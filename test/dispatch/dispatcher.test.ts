@@ -176,7 +176,7 @@ test('a released value wakes nobody any more', async (t) => {
   left.join(1, a);
   await until(() => left.of('joined').length === 1);
   left.report({ kind: 'leave', session: 1, release: [a] });
-  await until(() => room.dispatcher.gauges().streams === 0);
+  await until(() => room.dispatcher.streams === 0);
   await settled();
   const before = left.tasks.length;
   room.batch(eventRecord(2, { executionId: a }));
@@ -318,7 +318,7 @@ test('above the limit of connections and after shutdown a join is refused, and a
   t.deepEqual(right.of('refused')[0]?.refusal, { kind: 'connections-exhausted', scope: 'server', max: 1 });
   right.report({ kind: 'leave', session: 1, release: [a] });
   left.report({ kind: 'leave', session: 1, release: [a] });
-  await until(() => room.dispatcher.gauges().streams === 0);
+  await until(() => room.dispatcher.streams === 0);
   right.join(2, a);
   await until(() => right.of('joined').length === 1);
   const drained = room.dispatcher.drainStreams();
