@@ -3,7 +3,9 @@ import { eventIdParts, parseEventId } from '../../../src/core/event-id.ts';
 import { watchOf } from '../../support/delivery-model.ts';
 import type { SseClient } from '../../support/sse-client.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
-import { audienceOf, type Cast, castOf, cutNowAndThen, mustPut } from '../tools/cast.ts';
+import { audienceOf, type Cast, castOf, cutNowAndThen, mustPut, uuidFrom } from '../tools/cast.ts';
+import { expectAllDelivered } from '../tools/expect-delivered.ts';
+import { journalOf } from '../tools/journal.ts';
 import { busPlace, type Place, routerPlace } from '../tools/place.ts';
 import { Proxy } from '../tools/proxy.ts';
 import { overHttp, Publisher } from '../tools/publisher.ts';
@@ -172,6 +174,48 @@ async function newHere(context: StressContext, rounds: number): Promise<void> {
   await settle(context, { http: ahead, bus: bus.grpc, cast, watchers, publishers: [publisher] });
 }
 
+/** One router has not noticed: its subscription hangs in the network, while its calls reach the new bus. */
+async function replacedUnnoticed(context: StressContext): Promise<void> {
+  const [old, bus] = await Promise.all([busPlace(context), busPlace(context)]);
+  const proxy = await Proxy.start(context, old.grpc);
+  const [ahead, behind] = await Promise.all([routerPlace(context, bus.grpc), routerPlace(context, proxy.address)]);
+  const cast = await castOf(context, behind.system, 6);
+  const load = { executions: cast.executions, batchMax: 1, pauseMsMax: 0 };
+  await new Publisher({ ...load, name: 'old', send: overHttp(() => behind.http) }, context.fork()).batch(200);
+  const stranger = uuidFrom(context.fork());
+  for (const execution of [...cast.executions, stranger]) await mustPut(ahead.system, execution, { status: 'running' });
+  const publisher = new Publisher({ ...load, name: 'new', send: overHttp(() => ahead.http) }, context.fork());
+  await publisher.batch(60);
+  proxy.holdBusiest();
+  proxy.retarget(bus.grpc);
+  const watcher = (name: string, values: readonly string[], from: string): Watcher => {
+    const plan = { name, watch: watchOf(values), from, base: () => behind.http };
+    return new Watcher(plan, context.fork()).start(context);
+  };
+  const moved = [0, 10, 59].map((place) =>
+    watcher(`moved ${place}`, cast.executions, publisher.acknowledged[place]?.id ?? ''),
+  );
+  const fresh = await behind.system.sse({ execution_id: stranger });
+  hold(fresh.status !== 404, () => `an execution that the bus has: ${fresh.text}`);
+  fresh.cut();
+  const returning = watcher('returning', [stranger], publisher.acknowledged[59]?.id ?? '');
+  await Promise.all([...moved, returning].map((one) => one.until(({ open }) => open, 'a stream')));
+  await sleep(1_000);
+  proxy.cut();
+  await behind.system.untilMetric('rivulet_window_sequence', {}, (sequence) => sequence < 200);
+  await publisher.batch(20);
+  for (const execution of [...cast.executions, stranger]) {
+    await mustPut(ahead.system, execution, { status: 'completed' });
+  }
+  const journal = await journalOf(bus.grpc);
+  for (const one of [...moved, returning]) {
+    await expectAllDelivered(context, [one], journal, { gaps: one.gaps.length });
+    hold(one.gaps.length <= 1, () => `more than one gap; ${one.summary}`);
+    const refused = one.seen.find((seen) => seen.kind === 'refused' && seen.status === 404);
+    hold(refused === undefined, () => `an execution that the bus has is said not to be there; ${one.summary}`);
+  }
+}
+
 const exactly = 'each client has exactly its matching events of the journal, once and in order, without a gap.';
 
 export const twoRouterScenarios: readonly Scenario[] = [
@@ -200,6 +244,13 @@ export const twoRouterScenarios: readonly Scenario[] = [
       'A tag that one router has acknowledged is never unknown to the other, which slept meanwhile: its stream is 200, and has exactly what is behind the answer’s last_event_id.',
     quick: false,
     run: (context) => newHere(context, 8),
+  },
+  {
+    name: 'two-routers: the journal is replaced behind the back of one',
+    invariant:
+      'A router whose subscription hangs while another journal takes the place of its own gives a client with a position of the new one nothing of the old: exactly the events behind that position, or behind the one gap that it is told of; and what the new journal has is never answered 404.',
+    quick: false,
+    run: replacedUnnoticed,
   },
   {
     name: 'two-routers: each is killed in its turn',

@@ -12,18 +12,19 @@ interface Pair {
 /** A network between two programs that can be held up or cut. Only loopback. */
 export class Proxy {
   readonly #pairs = new Set<Pair>();
+  #target: string;
   #address = '';
   #holding = false;
 
-  private constructor() {
-    // Made by `start`.
+  private constructor(target: string) {
+    this.#target = target;
   }
 
   /** In front of `target`, host:port. */
   static async start(context: StressContext, target: string): Promise<Proxy> {
-    const proxy = new Proxy();
-    const [host = '', port = ''] = target.split(':');
+    const proxy = new Proxy(target);
     const server = createServer((client) => {
+      const [host = '', port = ''] = proxy.#target.split(':');
       proxy.#join(client, connect(Number(port), host));
     });
     await new Promise<void>((resolve, reject) => {
@@ -52,6 +53,12 @@ export class Proxy {
   holdBusiest(): void {
     const [busiest] = [...this.#pairs].sort((one, other) => other.answered - one.answered);
     if (busiest !== undefined) holdPair(busiest);
+  }
+
+  /** Another server stands there from now on: every connection to the first ends but those that are held. */
+  retarget(target: string): void {
+    this.#target = target;
+    for (const pair of this.#pairs) if (!pair.held) pair.client.destroy();
   }
 
   release(): void {
