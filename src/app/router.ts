@@ -7,6 +7,7 @@ import { loadUws } from '../edge/uws.ts';
 import { ExecutionRegistry } from '../executions/registry.ts';
 import { routerMetrics } from '../observe/router-metrics.ts';
 import { BusGateway } from '../upstream/bus-gateway.ts';
+import { JournalView } from '../upstream/journal-view.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { createWindow } from '../window/window-memory.ts';
 import { WindowWriter } from '../window/window-writer.ts';
@@ -59,11 +60,12 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     fail = resolve;
   });
   const isOldDamage = damageMemory();
+  const view = new JournalView();
   const dispatcher = new Dispatcher({
     shards: hosts,
     window,
     registry,
-    bus: new BusGateway(client, clock),
+    bus: new BusGateway(client, view, clock),
     flow: {
       hold: () => {
         upstream.hold();
@@ -106,6 +108,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const upstream = new Upstream({
     client,
     sink: dispatcher,
+    view,
     clock,
     random: randomFraction,
     fillBytes: Math.floor(options.windowBytes * fillShare),

@@ -18,6 +18,7 @@ import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers 
 import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
 import { WireError } from '../wire/record/wire-error.ts';
+import { type JournalView, otherJournal } from './journal-view.ts';
 
 interface Asking {
   readonly answer: Promise<JournalDescription>;
@@ -27,14 +28,16 @@ interface Asking {
 /** The calls that the dispatcher makes, in the words of the domain. */
 export class BusGateway implements BusCalls {
   readonly #client: BusClient;
+  readonly #view: JournalView;
   readonly #clock: Clock;
   /** The last call for the journal's ends, while it is under way. */
   #asking: Asking | null = null;
   /** What those wait for who asked after it was sent: one call for all of them. */
   #next: Promise<JournalDescription> | null = null;
 
-  constructor(client: BusClient, clock: Clock) {
+  constructor(client: BusClient, view: JournalView, clock: Clock) {
     this.#client = client;
+    this.#view = view;
     this.#clock = clock;
   }
 
@@ -84,7 +87,10 @@ export class BusGateway implements BusCalls {
   }
 
   async #describe(cursor: string, deadlineMs: number): Promise<JournalDescription> {
-    return descriptionOf(await this.#client.describe(cursor, deadlineMs));
+    const isOfView = this.#view.asking();
+    const journal = descriptionOf(await this.#client.describe(cursor, deadlineMs));
+    if (!isOfView(journal)) throw otherJournal();
+    return journal;
   }
 
   /** One block: what matches in (after, until], up to `historyBlockBytes`. */
@@ -94,7 +100,12 @@ export class BusGateway implements BusCalls {
       return { kind: 'block', bytes: new ArrayBuffer(0), through: request.until };
     }
     try {
-      return await this.#read(request);
+      const outcome = await this.#read(request);
+      // Its records are of another life of the journal than the place that it leads up to, or of another journal.
+      if (outcome.kind === 'block' && tagOf(outcome.through) !== tagOf(request.until)) {
+        await this.describe(null, historyDescribeMs);
+      }
+      return outcome;
     } catch (failure) {
       if (!(failure instanceof BusError && failure.code === 'too-old')) throw failure;
       return this.#tooOld();
@@ -151,6 +162,10 @@ function appendIfSound(builder: HistoryBlockBuilder, reader: RecordReader): bool
 function blockOf(builder: HistoryBlockBuilder, through: JournalPosition | null): HistoryOutcome {
   if (through === null) throw new BusError('internal', 'the bus ended a read without a position');
   return { kind: 'block', bytes: builder.take().buffer, through };
+}
+
+function tagOf({ id }: JournalPosition): JournalTag {
+  return eventIdParts(id).tag;
 }
 
 const historyDescribeMs = 2_000;

@@ -10,11 +10,14 @@ import type { PositionMessage } from '../wire/bus/bus-messages.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
 import { Backoff } from './backoff.ts';
 import { descriptionOf, justBefore } from './bus-gateway.ts';
+import { type JournalView, otherJournal } from './journal-view.ts';
 import { RegistryFeed, type RegistrySnapshot } from './registry-feed.ts';
 
 export interface UpstreamDependencies {
   readonly client: BusClient;
   readonly sink: UpstreamSink;
+  /** Kept here, asked by the calls. */
+  readonly view: JournalView;
   readonly clock: Clock;
   readonly random: () => number;
   /** How much of the newest history the window is filled with. */
@@ -177,6 +180,7 @@ export class Upstream implements UpstreamFlow {
     }
     this.#position = start;
     this.#resume = { kind: 'after', position: start };
+    this.#with.view.begin(journal.journalId, start.sequence);
     this.#with.sink.view({ start, executions: snapshot.executions, gap });
   }
 
@@ -193,6 +197,7 @@ export class Upstream implements UpstreamFlow {
     if (head.sequence > this.#position.sequence) {
       this.#position = head;
       this.#resume = { kind: 'after', position: head };
+      this.#with.view.advance(head.sequence);
     }
     if (this.#fillUntil !== null && this.#position.sequence >= this.#fillUntil) {
       this.#fillUntil = null;
@@ -225,9 +230,19 @@ export class Upstream implements UpstreamFlow {
     if (failure.code === 'identity') this.#resume = { kind: 'anew', reason: 'journal_replaced' };
   }
 
+  /** The stream is of a journal that is no longer there, and has not been told: it hangs in the network. */
+  #leave(): void {
+    this.#subscription?.cancel();
+    this.#endSubscription(otherJournal());
+  }
+
   async #describeAgain(): Promise<void> {
+    const isOfView = this.#with.view.asking();
+    const asked = this.#subscription;
     try {
-      this.#with.sink.described(descriptionOf(await this.#with.client.describe()));
+      const journal = descriptionOf(await this.#with.client.describe());
+      if (isOfView(journal)) this.#with.sink.described(journal);
+      else if (asked === this.#subscription) this.#leave();
     } catch (failure) {
       this.#with.onTrouble('describe', failure);
     }

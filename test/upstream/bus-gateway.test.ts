@@ -2,6 +2,7 @@ import test from 'ava';
 import { BusError } from '../../src/core/failure.ts';
 import { describeShareMs, verifyWaitMs } from '../../src/core/limits.ts';
 import { BusGateway } from '../../src/upstream/bus-gateway.ts';
+import { JournalView } from '../../src/upstream/journal-view.ts';
 import type { BusClient } from '../../src/wire/bus/bus-client.ts';
 import type { DescribeResponseMessage } from '../../src/wire/bus/bus-messages.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
@@ -49,7 +50,7 @@ function gatewayOf(): { gateway: BusGateway; clock: FakeClock; calls: Call[] } {
       });
     });
   const client = { describe } as unknown as BusClient;
-  return { gateway: new BusGateway(client, clock), clock, calls };
+  return { gateway: new BusGateway(client, new JournalView(), clock), clock, calls };
 }
 
 // Without it a storm of joins on what nobody knows is a storm of calls, and those at its end get 503 in place of 404.

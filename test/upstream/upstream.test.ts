@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { toSequence } from '../../src/core/sequence.ts';
 import { Backoff } from '../../src/upstream/backoff.ts';
 import { BusGateway } from '../../src/upstream/bus-gateway.ts';
+import { JournalView } from '../../src/upstream/journal-view.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
 import { type BusClient, createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { FakeSink } from '../support/fake-sink.ts';
@@ -59,6 +60,7 @@ function startUpstream(t: ExecutionContext, port: number, fillBytes = 1_048_576)
   const upstream = new Upstream({
     client,
     sink,
+    view: new JournalView(),
     clock: systemClock,
     random: () => 0,
     fillBytes,
@@ -284,7 +286,7 @@ test('history: blocks up to their bound, a start that retention has passed, and 
   t.teardown(() => {
     client.close();
   });
-  const gateway = new BusGateway(client, systemClock);
+  const gateway = new BusGateway(client, new JournalView(), systemClock);
   const last = await bus.journal.idAt(toSequence(300));
   if (last === null) throw new TypeError('record 300 was appended');
   const until = { sequence: toSequence(300), id: last };

@@ -200,8 +200,6 @@ async function replacedUnnoticed(context: StressContext): Promise<void> {
   fresh.cut();
   const returning = watcher('returning', [stranger], publisher.acknowledged[59]?.id ?? '');
   await Promise.all([...moved, returning].map((one) => one.until(({ open }) => open, 'a stream')));
-  await sleep(1_000);
-  proxy.cut();
   await behind.system.untilMetric('rivulet_window_sequence', {}, (sequence) => sequence < 200);
   await publisher.batch(20);
   for (const execution of [...cast.executions, stranger]) {
