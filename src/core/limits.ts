@@ -1,7 +1,7 @@
 import { assert } from './assert.ts';
 
 /**
- * Every bound of the program that is not an option (what an option may be set to: option-bounds.ts): its unit stands in its name, its reason above it, and what happens at it in
+ * Every bound of the program that is not an option (what an option may be set to: app/configuration/option-bounds.ts): its unit stands in its name, its reason above it, and what happens at it in
  * docs/ARCHITECTURE.md. Relations between bounds are asserted at the end, when the module loads.
  */
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import * as limits from '../../core/limits.ts';
-import * as bounds from '../../core/option-bounds.ts';
+import * as bounds from './option-bounds.ts';
 import type { RawValue, ValueKind } from './values.ts';
 import * as value from './values.ts';
 

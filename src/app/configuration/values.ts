@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import * as bounds from '../../core/option-bounds.ts';
+import * as bounds from './option-bounds.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 
 /** What a flag, a variable or a key of the file may hold before it is understood. */

@@ -1,5 +1,5 @@
-import { assert } from './assert.ts';
-import { batchBytesMax, streamExecutionsMax } from './limits.ts';
+import { assert } from '../../core/assert.ts';
+import { batchBytesMax, streamExecutionsMax } from '../../core/limits.ts';
 
 /** What an option may be set to, where the reason is not the option's own: its unit stands in its name, its reason above it. */
 
