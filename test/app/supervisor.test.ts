@@ -142,7 +142,7 @@ test('a child that breaks comes back on the ports of the first, and each ready l
   t.deepEqual(nursery.ports, [[], ['--port=1001']]);
   t.deepEqual(nursery.written, [
     'rivulet ready http=http://127.0.0.1:1001',
-    'rivulet ready http=http://127.0.0.1:1002',
+    'rivulet ready http=http://127.0.0.1:1001',
   ]);
   t.regex(nursery.logged[0] ?? '', /^starting again: killed: /);
   t.is(nursery.logged[1], 'it serves again');

@@ -42,6 +42,7 @@ export class Supervisor {
   readonly #backoff: Backoff;
   #child: SupervisedChild | null = null;
   #ports: readonly string[] = [];
+  #readyLine: string | null = null;
   #readyBefore = false;
   #restarts = 0;
   #stopping = false;
@@ -94,10 +95,15 @@ export class Supervisor {
     let ready = false;
     let cancelSteady: Cancel = () => undefined;
     child.onLine((line) => {
-      this.#with.write(line);
-      if (ready || !line.startsWith('rivulet ready ')) return;
+      if (ready || !line.startsWith('rivulet ready ')) {
+        this.#with.write(line);
+        return;
+      }
       ready = true;
-      if (this.#ports.length === 0) this.#ports = portsOf(line);
+      this.#readyLine ??= line;
+      this.#ports = portsOf(this.#readyLine);
+      // The first one each time: the addresses are the same, and a child that was told its port leaves out what it picked before.
+      this.#with.write(this.#readyLine);
       if (this.#restarts > 0) this.#with.log.warn({ pid: child.pid, restarts: this.#restarts }, 'it serves again');
       cancelSteady = this.#with.clock.after(supervisedSteadyMs, () => {
         this.#restarts = 0;
