@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.ts';
 import { BusError, StartError } from '../core/failure.ts';
-import { damagesRememberedMax, shardGivenUpMs } from '../core/limits.ts';
+import { damagesRememberedMax, shardGivenUpMs, writesDrainMs } from '../core/limits.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
@@ -148,6 +148,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     stop: async () => {
       acceptor.stopAccepting();
       await dispatcher.drainStreams();
+      await Promise.race([dispatcher.drainWrites(), patience(writesDrainMs)]);
       upstream.stop();
       client.close();
       dispatcher.close();
@@ -155,6 +156,12 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       acceptor.close();
     },
   };
+}
+
+function patience(waitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    systemClock.after(waitMs, resolve, { background: true });
+  });
 }
 
 const isDamage = (error: unknown): error is BusError => error instanceof BusError && error.code === 'damaged';

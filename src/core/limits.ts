@@ -185,6 +185,11 @@ export const stalledCloseMs = 60_000;
  * by a certain one within the same time.
  */
 export const parkedNudgeMs = 4_000;
+/**
+ * Bytes that a stream may have had since the last certain answer before a silence of `parkedNudgeMs` is asked about: one cork of uWebSockets.js, and
+ * Linux's smallest send buffer. Below it the heartbeat of 15 s is soon enough.
+ */
+export const unsureBytesMax = 16_384;
 /** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes; and their time, where each is dearer. */
 export const catchUpStepsPerTurn = 32;
 export const catchUpTurnMsMax = 2;
@@ -211,6 +216,8 @@ export const supervisedSteadyMs: number = 60_000;
 /** Restarts in a row after which the supervisor gives up, about half a minute: what restarts have not helped by then, somebody has to look at. */
 export const supervisedRestartsMax = 10;
 
+/** A router that stops waits so long for the answers to the writes that it has sent to the bus: they are durable, and their publishers ought to know. */
+export const writesDrainMs = 2_000;
 /** SIGTERM to exit. */
 export const shutdownMs = 10_000;
 

@@ -136,6 +136,12 @@ export class Dispatcher implements UpstreamSink {
     await Promise.all(drained);
   }
 
+  /** Begins no write any more; settles when those in flight are answered, and the shards have the answers. */
+  async drainWrites(): Promise<void> {
+    await this.#control.drain();
+    await Promise.all(this.#mailboxes.map((mailbox) => mailbox.emptied()));
+  }
+
   #drained(shard: number): void {
     this.#undrained.get(shard)?.();
     this.#undrained.delete(shard);

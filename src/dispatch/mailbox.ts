@@ -35,6 +35,7 @@ export class Mailbox {
   #outstanding: { readonly number: number; readonly unreadFrom: WindowMark | null } | null = null;
   #tasks = 0;
   #closed = false;
+  #onEmptied: (() => void) | null = null;
   #lost = false;
 
   constructor(dependencies: MailboxDependencies) {
@@ -103,6 +104,14 @@ export class Mailbox {
     this.#send();
   }
 
+  /** Settles once everything that was posted has been handed to the thread; never, for one that is stuck or lost with messages. Call once. */
+  emptied(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onEmptied = resolve;
+      if (this.#messages.length === 0) resolve();
+    });
+  }
+
   close(): void {
     this.#closed = true;
   }
@@ -115,6 +124,7 @@ export class Mailbox {
     this.#outstanding = { number: this.#tasks, unreadFrom: this.#unreadFrom };
     this.#messages = [];
     this.#transfer = [];
+    this.#onEmptied?.();
     this.#drainFrom = null;
     this.#unreadFrom = null;
     this.#with.run(task, transfer).then(

@@ -29,6 +29,9 @@ export class ControlDesk {
   readonly #with: ControlDeskDependencies;
   #writes = 0;
   #bytes = 0;
+  #stopping = false;
+  /** Told, of a router that stops, when the last write in flight is answered. */
+  #onDrained: () => void = () => undefined;
   readonly #bucket: TokenBucket | null;
 
   constructor(dependencies: ControlDeskDependencies) {
@@ -36,6 +39,15 @@ export class ControlDesk {
     const { publishRate, clock } = dependencies;
     this.#bucket =
       publishRate === 0 ? null : new TokenBucket(publishRate, publishBurst(publishRate), clock.monotonicMs());
+  }
+
+  /** From now on no write is begun; settles when those that are in flight have their answers. Call once. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stopping = true;
+      this.#onDrained = resolve;
+      if (this.#writes === 0) resolve();
+    });
   }
 
   /** Never rejects for a failure of the bus: that is an answer. */
@@ -143,6 +155,7 @@ export class ControlDesk {
     { readonly ids: readonly EventId[]; readonly visible: boolean } | Extract<ControlAnswer, { kind: 'overloaded' }>
   > {
     const { bus, clock, waiters } = this.#with;
+    if (this.#stopping) throw new BusError('unavailable', 'This router is shutting down');
     if (this.#writes >= writesInFlightMax || this.#bytes + bytes > writeBytesInFlightMax) {
       return { kind: 'overloaded', detail: `${this.#writes} writes with ${this.#bytes} bytes are in flight` };
     }
@@ -162,6 +175,7 @@ export class ControlDesk {
     } finally {
       this.#writes -= 1;
       this.#bytes -= bytes;
+      if (this.#writes === 0) this.#onDrained();
     }
   }
 

@@ -76,6 +76,7 @@ export class Shard implements StreamDoor {
       clock,
       random,
       position,
+      beat,
       onFault: dependencies.onFault,
       onClosed,
     });
@@ -213,7 +214,9 @@ export class Shard implements StreamDoor {
     // The end of a stream is decided after a whole drain, at the position it ended at.
     for (const watched of this.#drain.takeOver()) {
       for (const session of watched.streams) {
-        if (session.state === 'live') this.#sessions.contain('end', session, this.#endIfComplete);
+        if (session.state !== 'live') continue;
+        this.#sessions.contain('end', session, this.#endIfComplete);
+        this.#with.beat();
       }
     }
   }

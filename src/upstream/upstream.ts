@@ -117,11 +117,12 @@ export class Upstream implements UpstreamFlow {
     const resume = this.#resume;
     if (resume.kind === 'after') {
       await this.#registry.refresh();
-      await this.#subscribe({ after: { sequence: resume.position.sequence, id: resume.position.id } }, null);
+      const from = { after: { sequence: resume.position.sequence, id: resume.position.id } };
+      await this.#subscribe(from, journal, null);
       return;
     }
     const snapshot = await this.#registry.load();
-    await this.#subscribe(this.#startOf(resume, snapshot.asOf), { resume, journal, snapshot });
+    await this.#subscribe(this.#startOf(resume, snapshot.asOf), journal, { resume, journal, snapshot });
   }
 
   #startOf(resume: NewView['resume'], asOf: Sequence): PositionMessage {
@@ -130,7 +131,7 @@ export class Upstream implements UpstreamFlow {
     return { after: { sequence: asOf, id: '' } };
   }
 
-  #subscribe(from: PositionMessage, view: NewView | null): Promise<void> {
+  #subscribe(from: PositionMessage, journal: JournalDescription, view: NewView | null): Promise<void> {
     const { client, sink } = this.#with;
     let begun = false;
     return new Promise((_resolve, reject) => {
@@ -140,7 +141,7 @@ export class Upstream implements UpstreamFlow {
           try {
             if (!begun) {
               begun = true;
-              this.#begin(bytes, view);
+              this.#begin(bytes, journal, view);
             }
             this.#take(bytes);
           } catch (failure) {
@@ -159,10 +160,12 @@ export class Upstream implements UpstreamFlow {
   }
 
   /** The first message of a subscription says where it starts. */
-  #begin(bytes: Buffer, view: NewView | null): void {
+  #begin(bytes: Buffer, journal: JournalDescription, view: NewView | null): void {
     const { sink, onReconnected } = this.#with;
     this.#backoff.reset();
     if (view !== null) this.#newView(this.#throughOf(bytes) ?? view.journal.origin, view);
+    // The bus has taken our position as one of its own: the journal that it described just before is the one that we are in.
+    else this.#with.view.begin(journal.journalId, this.#position.sequence);
     if (this.#connectedOnce) onReconnected();
     this.#connectedOnce = true;
     sink.connected(true);
@@ -175,6 +178,8 @@ export class Upstream implements UpstreamFlow {
     if (resume.kind === 'anew') {
       const resumeAfter = resume.reason === 'overtaken' && oldest !== null ? justBefore(oldest) : start;
       gap = { reason: resume.reason, oldestAvailable: oldest?.id ?? null, resumeAfter };
+      // Replaced before the first fill was over: what it was to reach was a position of the old journal.
+      if (this.#fillUntil !== null) this.#fillUntil = start.sequence;
     } else {
       this.#fillUntil = Math.max(snapshot.asOf, journal.newest.sequence) as Sequence;
     }

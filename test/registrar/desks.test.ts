@@ -187,6 +187,23 @@ const publish = (bytes: number): { kind: 'publish'; events: []; bytes: number } 
   bytes,
 });
 
+test('a router that stops begins no write, and waits for the answers to those in flight', async (t) => {
+  const { bus, desk } = controlDesk();
+  const before = desk.call(publish(1));
+  const call = bus.publishes.next();
+  let drained = false;
+  const draining = desk.drain().then(() => {
+    drained = true;
+  });
+  const refused = await desk.call(publish(1));
+  t.like(refused, { kind: 'failed', code: 'unavailable', detail: 'This router is shutting down' });
+  await settled();
+  t.false(drained, 'one is in flight');
+  call.answer({ ids: [testId(1)], lastSequence: 0 as Sequence });
+  t.is((await before).kind, 'published');
+  await draining;
+});
+
 test('a write is answered when this router has passed it, and after 2 s all the same', async (t) => {
   const { clock, bus, waiters, desk } = controlDesk();
   const answers: ControlAnswer[] = [];

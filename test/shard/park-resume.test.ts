@@ -165,10 +165,10 @@ test('a shard has eight blocks of history at most; whoever waits for one has its
   const asked = Array.from({ length: 20 }, () => harness.take('read-history')).filter((report) => report !== null);
   t.is(asked.length, 8);
   clients[9]?.events.onClosed();
-  // Half of those that wait for room are parked meanwhile, by the heartbeat that asks whether `ready` has left.
+  // Half of those that wait for room are parked meanwhile, by their heartbeat.
   const parked = clients.slice(8, 20).filter((_, index) => index !== 1);
   for (const { socket } of parked) socket.fill();
-  harness.clock.advance(4_500);
+  harness.clock.advance(15_250);
   t.true(parked.every(({ socket }) => socket.blocked));
   const [first, ...others] = asked;
   for (const report of [first, ...others]) {
@@ -184,6 +184,32 @@ test('a shard has eight blocks of history at most; whoever waits for one has its
   for (const [index, { socket }] of clients.entries()) {
     if (index !== 9) t.deepEqual(socket.paths, numbers(1 + (index % 20), 30), `client ${index}`);
   }
+  harness.close();
+});
+
+// Each of the eight asks for its next block the moment it has written the last: without a line a ninth would have nothing until one of them is through.
+test('whoever waits for a block has it before those that have just had one', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 200);
+  harness.lap();
+  const clients = Array.from({ length: 12 }, (_, index) =>
+    // Each wants something of its own.
+    harness.join({ values: [a, executionOf(50 + index)] }, { start }),
+  );
+  let served = 0;
+  for (; clients.some(({ socket }) => socket.paths.length === 0); served += 1) {
+    const report = harness.take('read-history');
+    if (report === null || served > 60) break;
+    // A few records a block: each client needs dozens.
+    harness.handle([{ kind: 'history', ticket: report.ticket, outcome: harness.block(report, 2_000) }]);
+    harness.clock.settle();
+  }
+  t.true(
+    clients.every(({ socket }) => socket.paths.length > 0),
+    `after ${served} blocks`,
+  );
+  t.true(clients.every(({ socket }) => socket.paths.length < 100));
   harness.close();
 });
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { heartbeatMs, parkedNudgeMs, stalledCloseMs } from '../../src/core/limits.ts';
+import { heartbeatMs, parkedNudgeMs, stalledCloseMs, unsureBytesMax } from '../../src/core/limits.ts';
 import {
   note,
   type SlowClientStep,
@@ -11,17 +11,24 @@ import {
 const startMs = 1_000_000;
 
 function facts(more: Partial<SocketFacts> = {}): SocketFacts {
-  return { lastWriteMs: startMs, certain: true, blockedSinceMs: 0, owed: false, nudgedMs: 0, ...more };
+  return { lastWriteMs: startMs, unsureBytes: 0, blockedSinceMs: 0, owed: false, nudgedMs: 0, ...more };
 }
 
 const nudge = parkedNudgeMs;
-const blocked: Partial<SocketFacts> = { certain: true, blockedSinceMs: startMs, owed: true, nudgedMs: startMs };
-const owed: Partial<SocketFacts> = { certain: true, owed: true, nudgedMs: startMs };
+const blocked: Partial<SocketFacts> = { blockedSinceMs: startMs, owed: true, nudgedMs: startMs };
+const owed: Partial<SocketFacts> = { owed: true, nudgedMs: startMs };
 
 // What is due, and one millisecond before it is.
 const table: readonly [string, Partial<SocketFacts>, number, SlowClientStep, SlowClientStep][] = [
   ['silence after a certain answer', {}, heartbeatMs, 'nothing', 'heartbeat'],
-  ['silence after a write that may have stayed behind', { certain: false }, nudge, 'nothing', 'heartbeat'],
+  [
+    'silence after writes that may have stayed behind',
+    { unsureBytes: unsureBytesMax + 1 },
+    nudge,
+    'nothing',
+    'heartbeat',
+  ],
+  ['silence after a few events', { unsureBytes: unsureBytesMax }, heartbeatMs, 'nothing', 'heartbeat'],
   ['blocked', blocked, nudge, 'nothing', 'nudge'],
   ['blocked and nudged since', { ...blocked, nudgedMs: startMs + 8_000 }, 8_000 + nudge, 'nothing', 'nudge'],
   ['blocked for 60 s', { ...blocked, nudgedMs: startMs + 57_000 }, stalledCloseMs, 'nothing', 'close'],
@@ -47,9 +54,20 @@ for (const [name, given, afterMs, before, due] of table) {
 test('a first buffered write starts both clocks, more of them behind it neither', (t) => {
   const socket = facts();
   note(socket, 'buffered', startMs + 10);
-  t.like(socket, { blockedSinceMs: startMs + 10, owed: true, nudgedMs: startMs + 10, certain: true });
+  t.like(socket, { blockedSinceMs: startMs + 10, owed: true, nudgedMs: startMs + 10, unsureBytes: 0 });
   note(socket, 'buffered', startMs + 30_000);
   t.like(socket, { blockedSinceMs: startMs + 10, nudgedMs: startMs + 10 }, 'what is put behind it is no progress');
+});
+
+test('bytes that said flushed add up until an answer is certain', (t) => {
+  const socket = facts();
+  note(socket, 'flushed', startMs + 1, 10_000);
+  note(socket, 'flushed', startMs + 2, 10_000);
+  t.is(socket.unsureBytes, 20_000);
+  note(socket, 'certainly-flushed', startMs + 3);
+  t.is(socket.unsureBytes, 0);
+  note(socket, 'flushed', startMs + 4, 330);
+  t.is(slowClientStep(socket, startMs + 4 + heartbeatMs - 1), 'nothing');
 });
 
 test('what counts as progress: a writable, and a nudge that is flushed; after that one the writable is still owed', (t) => {

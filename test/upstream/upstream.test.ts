@@ -209,6 +209,25 @@ test('another journal on the same port: a new view with journal_replaced, from w
   t.deepEqual(sink.sequences, [11]);
 });
 
+// What the first fill was to reach is a position of the old journal: the new one, which is shorter, might not get there for days.
+test('a journal that is replaced before the first fill is over: filled with what the new one has', async (t) => {
+  const host = new Host(t);
+  const bus = await host.start();
+  const batches = 40;
+  for (let batch = 0; batch < batches; batch += 1) await append(bus, events(20, 20_000));
+  const { sink, upstream } = startUpstream(t, host.port, 64 * 1_048_576);
+  await sink.until(({ views }) => views.length === 1);
+  upstream.hold();
+  await host.stop();
+  t.is(sink.fills, 0, `${sink.records.length} of ${batches * 20} have come`);
+  const other = await host.start();
+  await append(other, events(3));
+  upstream.release();
+  await sink.until(({ views }) => views.length === 2);
+  await sink.until(({ fills }) => fills === 1);
+  t.is(sink.views[1]?.gap?.reason, 'journal_replaced');
+});
+
 test('retention that passes the router while it is away: a new view with overtaken, to be read from the oldest that is kept', async (t) => {
   const host = new Host(t);
   const dataDirectory = await temporaryDirectory(t);

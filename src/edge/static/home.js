@@ -50,7 +50,8 @@ function onStorageEvent(message) {
 function onReady(message) {
   opened = true;
   reopens = 0;
-  lastId = message.lastEventId;
+  // Without an id when a gap follows, which carries it.
+  if (message.lastEventId !== '') lastId = message.lastEventId;
   const { executions } = JSON.parse(message.data);
   show('live', `Watching ${executions.length} execution${executions.length === 1 ? '' : 's'}.`);
 }

@@ -133,8 +133,15 @@ export class CatchUp {
       sessions.contain('catch-up', session, this.stepNow);
     }
     this.#shared.clear();
-    for (const session of this.#history.admitted()) this.enqueue(session);
+    this.#admit();
     if (this.#queue.length > 0 || this.#history.here) this.#schedule();
+  }
+
+  /** Those that waited for room ask before anybody who has just had a block, or they would wait for as long as eight readers go on. */
+  #admit(): void {
+    const admitted = this.#history.admitted();
+    for (const session of admitted) session.queued = true;
+    this.#queue.unshift(...admitted);
   }
 
   #step(session: Session): void {

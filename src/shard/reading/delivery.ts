@@ -132,7 +132,7 @@ export class Delivery {
       if (slice === undefined) return;
       const outcome = session.socket.write(slice.bytes);
       this.#observer.delivered(slice.frames, slice.bytes.length);
-      note(session, outcome, nowMs);
+      note(session, outcome, nowMs, slice.bytes.length);
       if (outcome === 'flushed') continue;
       this.#observer.parked();
       park(session, slice.end, this.#groups);

@@ -59,7 +59,8 @@ export class Drain {
       const copy = this.#with.window.copy(base, to.offset, this.#scratch);
       if (copy.kind === 'overtaken') return 'lapped';
       this.#view.attach(this.#scratch, copy.bytes);
-      const start = { ...position };
+      // Nothing of interest lies before `base`: whoever is put behind need not look for it there.
+      const start = { ...position, offset: base };
       this.#walkWhole(base, start);
       assert(position.offset > base, 'a copy of the window must hold a whole record');
       this.#deliver(base, start);

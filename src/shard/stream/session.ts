@@ -66,7 +66,7 @@ export class Session implements SocketFacts {
   /** It stands in the queue of the catch-up. */
   queued = false;
   lastWriteMs: number;
-  certain = true;
+  unsureBytes = 0;
   blockedSinceMs = 0;
   owed = false;
   nudgedMs = 0;

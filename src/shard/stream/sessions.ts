@@ -19,6 +19,8 @@ export interface SessionsDependencies {
   readonly random: () => number;
   /** The shard's drain position: the cursor of every live session. */
   readonly position: () => Cursor;
+  /** A sign of life: ending thousands of streams of a large tag is one long task. */
+  readonly beat: () => void;
   readonly onFault: (what: FaultPlace, fault: unknown) => void;
   /** A session is closed, however that came about; called once for each. */
   readonly onClosed: (session: Session) => void;
@@ -47,7 +49,7 @@ export class Sessions {
   /** 200 and the first bytes, for a stream whose owner needs longer: the answer is not here yet, so there is no `ready`. */
   openWaiting(session: Session): void {
     session.advance('wait');
-    this.#settle(session, session.socket.open(heartbeat));
+    this.#settle(session, session.socket.open(heartbeat), heartbeat.length);
   }
 
   /** `ready` and, if there is one, the gap: as the first bytes of the response or, for one that waited, as its next. Answers whether it reads on. */
@@ -59,7 +61,7 @@ export class Sessions {
     if (frames.length === 0) frames.push(heartbeat);
     const first = frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
     session.advance(event);
-    this.#settle(session, opened ? session.socket.write(first) : session.socket.open(first));
+    this.#settle(session, opened ? session.socket.write(first) : session.socket.open(first), first.length);
     return session.state === 'catching-up';
   }
 
@@ -72,7 +74,7 @@ export class Sessions {
     }
     if (!session.open || session.blockedSinceMs > 0) return;
     const frames = this.#takeGap(session);
-    for (const frame of frames) this.#settle(session, session.socket.write(frame));
+    for (const frame of frames) this.#settle(session, session.socket.write(frame), frame.length);
   }
 
   /** Writes whole frames; the cursor moves to `end`. False when that parked it. */
@@ -80,12 +82,12 @@ export class Sessions {
     this.#with.observer.delivered(frames, bytes.length);
     if (session.cursor !== null) copyCursor(end, session.cursor);
     session.fromEarliest = false;
-    this.#settle(session, session.socket.write(bytes));
+    this.#settle(session, session.socket.write(bytes), bytes.length);
     return session.state === 'catching-up';
   }
 
   heartbeat(session: Session): void {
-    this.#settle(session, session.socket.heartbeat(), 'certainly-flushed');
+    this.#settle(session, session.socket.heartbeat(), 'certain');
   }
 
   /** Keeps the response of a socket that owes us a drain alive. True when what it held has left by now: the stream may read on. */
@@ -95,7 +97,7 @@ export class Sessions {
     session.nudgedMs = nowMs;
     const outcome = session.socket.nudge();
     if (!wasBlocked || session.state === 'closed') {
-      this.#settle(session, outcome, 'certainly-flushed');
+      this.#settle(session, outcome, 'certain');
       return false;
     }
     note(session, outcome === 'flushed' ? 'certainly-flushed' : outcome, nowMs);
@@ -115,7 +117,7 @@ export class Sessions {
 
   #sayWaitingGap(session: Session): boolean {
     const frames = session.cursor === null ? [] : this.#takeGap(session);
-    for (const frame of frames) this.#settle(session, session.socket.write(frame));
+    for (const frame of frames) this.#settle(session, session.socket.write(frame), frame.length);
     return frames.length > 0;
   }
 
@@ -168,7 +170,10 @@ export class Sessions {
         this.close(session, 'refused');
       }
     };
-    for (const session of [...this.byKey.values()]) this.contain('shutdown', session, end);
+    for (const session of [...this.byKey.values()]) {
+      this.contain('shutdown', session, end);
+      this.#with.beat();
+    }
   }
 
   /** Gives a live session a cursor of its own, at the shard's position. */
@@ -237,12 +242,11 @@ export class Sessions {
   }
 
   /** After every write but those of the drain: it is noted, and the session parks if it did not go out. */
-  #settle(
-    session: Session,
-    outcome: 'flushed' | 'buffered',
-    flushed: 'flushed' | 'certainly-flushed' = 'flushed',
-  ): void {
-    note(session, outcome === 'flushed' ? flushed : outcome, this.#with.clock.monotonicMs());
+  #settle(session: Session, outcome: 'flushed' | 'buffered', bytes: number | 'certain'): void {
+    const nowMs = this.#with.clock.monotonicMs();
+    if (outcome === 'buffered') note(session, 'buffered', nowMs);
+    else if (bytes === 'certain') note(session, 'certainly-flushed', nowMs);
+    else note(session, 'flushed', nowMs, bytes);
     if (outcome === 'flushed' || session.state === 'closed') return;
     this.#with.observer.parked();
     if (session.state === 'waiting') return;

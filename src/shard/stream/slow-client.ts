@@ -4,6 +4,7 @@ import {
   sessionProbeBytesMax,
   sessionWriteBytesMax,
   stalledCloseMs,
+  unsureBytesMax,
 } from '../../core/limits.ts';
 
 /**
@@ -15,13 +16,14 @@ import {
  * 4 MB) is free, and a nudge that comes back flushed, which needs no more room than what waits (48 KiB). A client of 20 KB/s shows the first after
  * about 60 s and the second every 4 to 8 s, so it is the nudge that keeps it from being cut.
  * *Owed*: the socket has yet to report `writable`. Until then uWebSockets.js's own clock of 10 s runs, blocked or not, and each nudge sets it back.
- * *Certain*: a write may say flushed although it just filled the kernel's buffer and stayed behind; then that clock runs and nobody knows. The
- * next write would tell; where none comes, a heartbeat asks, and its answer is certain.
+ * *Unsure*: a write may say flushed although it just filled the kernel's buffer and stayed behind; then that clock runs and nobody knows. The
+ * next write would tell; where none comes, a heartbeat asks, and its answer is certain. It asks early only behind `unsureBytesMax`: a quiet stream
+ * has its heartbeat after 15 s of silence, and what fills a buffer is not a few events.
  */
 export interface SocketFacts {
   lastWriteMs: number;
-  /** The answer to the last write can be relied upon. */
-  certain: boolean;
+  /** Bytes whose writes said flushed since the last answer that can be relied upon. */
+  unsureBytes: number;
   /** Since when bytes have waited without progress; 0 while none do. */
   blockedSinceMs: number;
   /** The socket has not reported `writable` since a write was buffered. */
@@ -40,15 +42,15 @@ export type SocketNews =
   /** The socket has room. Whoever is told writes next. */
   | 'writable';
 
-/** Keeps the facts. Nothing is allocated: it runs once a member and batch. */
-export function note(facts: SocketFacts, news: SocketNews, nowMs: number): void {
+/** Keeps the facts; `bytes`: of the write. Nothing is allocated: it runs once a member and batch. */
+export function note(facts: SocketFacts, news: SocketNews, nowMs: number, bytes = 0): void {
   if (news === 'writable') {
     facts.owed = false;
     facts.blockedSinceMs = 0;
     return;
   }
   facts.lastWriteMs = nowMs;
-  facts.certain = news !== 'flushed';
+  facts.unsureBytes = news === 'flushed' ? facts.unsureBytes + bytes : 0;
   if (news !== 'buffered') {
     facts.blockedSinceMs = 0;
     return;
@@ -70,6 +72,6 @@ export type SlowClientStep = 'nothing' | 'heartbeat' | 'nudge' | 'close';
 export function slowClientStep(facts: Readonly<SocketFacts>, nowMs: number): SlowClientStep {
   if (facts.blockedSinceMs > 0 && nowMs - facts.blockedSinceMs >= stalledCloseMs) return 'close';
   if (facts.owed) return nowMs - facts.nudgedMs >= parkedNudgeMs ? 'nudge' : 'nothing';
-  const silenceMs = facts.certain ? heartbeatMs : parkedNudgeMs;
+  const silenceMs = facts.unsureBytes > unsureBytesMax ? parkedNudgeMs : heartbeatMs;
   return nowMs - facts.lastWriteMs >= silenceMs ? 'heartbeat' : 'nothing';
 }
