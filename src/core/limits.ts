@@ -61,6 +61,9 @@ export const publishesInFlightMax = 64;
 export const busStreamsMax = 256;
 /** A refused stream may be opened again after this. */
 export const busStreamRetryMs = 1_000;
+/** A connection to the bus is asked for a sign of life so often, and closed without one: its descriptor is not kept for a client that has gone. */
+export const busPingMs = 10_000;
+export const busPingTimeoutMs = 5_000;
 /** The bus lets unary calls finish for this long when it stops. */
 export const busStopMs = 2_000;
 /** A Describe of the bus answers from memory and a few reads. */

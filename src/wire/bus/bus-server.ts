@@ -17,7 +17,14 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import type { Clock } from '../../core/clock.ts';
 import { StartError, ThrottledError } from '../../core/failure.ts';
-import { busStopMs, busStreamRetryMs, busStreamsMax, grpcMessageBytesMax } from '../../core/limits.ts';
+import {
+  busPingMs,
+  busPingTimeoutMs,
+  busStopMs,
+  busStreamRetryMs,
+  busStreamsMax,
+  grpcMessageBytesMax,
+} from '../../core/limits.ts';
 import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
 import { statusOf } from '../grpc/grpc-status.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
@@ -62,7 +69,12 @@ const definition = {
 export async function serveBus(service: BusService, options: BusServerOptions): Promise<BusServer> {
   // What it would print (an address that is taken) comes as an error as well, and is said once, in our words.
   setLogVerbosity(logVerbosity.NONE);
-  const server = new Server({ 'grpc.max_receive_message_length': grpcMessageBytesMax });
+  const server = new Server({
+    'grpc.max_receive_message_length': grpcMessageBytesMax,
+    // Node keeps a connection whose client went before it had said what HTTP/2 it speaks: a ping finds out.
+    'grpc.keepalive_time_ms': busPingMs,
+    'grpc.keepalive_timeout_ms': busPingTimeoutMs,
+  });
   const stopping: Stopping = new Set();
   server.addService(definition, handlersOf(service, options, stopping));
   const health = new HealthImplementation({ '': 'SERVING', [busServiceName]: 'SERVING' });
