@@ -21,10 +21,10 @@ function footprintNow(pid: number): Footprint {
   };
 }
 
-const readings = 20;
+const readings = 40;
 const readingEveryMs = 500;
 
-/** The least of ten seconds of readings: the collector of a program without work has run by then, and closed sockets are gone. */
+/** The least of twenty seconds of readings: the bus has pinged its connections twice by then, the collector of a program without work has run by then, and closed sockets are gone. */
 export async function settledFootprint(pid: number): Promise<Footprint> {
   let least = footprintNow(pid);
   for (let left = readings; left > 0; left -= 1) {
