@@ -21,7 +21,7 @@ import {
   uuidBytes,
   uuidText,
 } from './stored-record.ts';
-import { appendErrorOf, refuseWithoutRoom, rootCause } from './write-failure.ts';
+import { appendErrorOf, growthFault, refuseWithoutRoom, rootCause } from './write-failure.ts';
 
 /** The one file of a journal in its data directory, beside LMDB's own lock file. */
 export const journalFileName = 'journal.mdb';
@@ -104,6 +104,8 @@ export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; so
 
 /** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
 export class LmdbStore implements JournalStore {
+  /** The last write failed because the disk is read-only. */
+  #readOnly = false;
   readonly #tables: Tables;
   readonly place: string;
 
@@ -121,6 +123,7 @@ export class LmdbStore implements JournalStore {
   }
 
   async commit(batch: StoreBatch): Promise<void> {
+    this.#refuseWhileReadOnly();
     if (batch.records.length > 0) refuseWithoutRoom(this.place);
     // A copy that was killed leaves its place as a reader behind, and pages that a trim frees would be kept for it.
     if (batch.trim !== null) this.#tables.root.readerCheck();
@@ -130,10 +133,20 @@ export class LmdbStore implements JournalStore {
         this.#add(batch);
       });
     } catch (error) {
-      throw appendErrorOf(await rootCause(error), this.place);
+      const failure = appendErrorOf(await rootCause(error), this.place);
+      this.#readOnly = failure.code === 'journal-read-only';
+      throw failure;
     } finally {
       this.#tables.root.resetReadTxn();
     }
+  }
+
+  /** lmdb 3.5.6 spoils its heap a little with each write that fails: after the first the disk is tried with a file of our own. */
+  #refuseWhileReadOnly(): void {
+    if (!this.#readOnly) return;
+    const fault = growthFault(this.place);
+    if (fault !== null) throw appendErrorOf(new TypeError(fault), this.place);
+    this.#readOnly = false;
   }
 
   head(from: number): RecordHead | null {

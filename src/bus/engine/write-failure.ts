@@ -46,7 +46,7 @@ export function appendErrorOf(cause: unknown, file: string): AppendError {
 const probeBytes = 4_096;
 
 /** Why a file beside this one cannot grow to where this one ends and a page further; null when it can. Leaves nothing behind. */
-function growthFault(file: string): string | null {
+export function growthFault(file: string): string | null {
   const probe = `${file}.room`;
   try {
     if (freeBytes(file) < commitBytesMax) return 'ENOSPC';

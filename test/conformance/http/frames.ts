@@ -202,7 +202,7 @@ export const frameChecks: readonly Check<HttpDoor>[] = [
       const stream = await door.watch({ execution_id: await door.running() });
       const before = stream.text.length;
       const startMs = performance.now();
-      await stream.until(() => stream.text.length > before, 'a heartbeat');
+      await stream.until(() => stream.text.length >= before + 2, 'a heartbeat');
       const waitedMs = Math.round(performance.now() - startMs);
       equal(stream.text.slice(before), ':\n', 'a comment with one newline');
       holds(waitedMs > 13_000 && waitedMs < 18_000, 'after 15 s of silence', `${waitedMs} ms`);
