@@ -7,8 +7,10 @@ import { crash } from './scenarios/crash.ts';
 import { endings } from './scenarios/endings.ts';
 import { filters } from './scenarios/filters.ts';
 import { graceful } from './scenarios/graceful.ts';
+import { ids } from './scenarios/ids.ts';
 import { lifecycle } from './scenarios/lifecycle.ts';
 import { network } from './scenarios/network.ts';
+import { noContent } from './scenarios/no-content.ts';
 import { positions } from './scenarios/positions.ts';
 import { slow } from './scenarios/slow.ts';
 import { storm } from './scenarios/storm.ts';
@@ -25,8 +27,10 @@ export const scenarios: readonly Scenario[] = [
   ...graceful,
   ...endings,
   ...lifecycle,
+  ...noContent,
   ...network,
   ...busLink,
+  ...ids,
   ...positions,
   ...filters,
   ...browser,

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/core/clock.ts';
-import type { DeliveryModel, Watch } from './delivery-model.ts';
+import { type DeliveryModel, queryOf, type Watch } from './delivery-model.ts';
 import type { Random } from './seed.ts';
 import type { SseClient } from './sse-client.ts';
 import type { System } from './system.ts';
@@ -82,15 +82,10 @@ export class DeliveryClient {
   }
 
   #open(): Promise<SseClient> {
-    const { values, stage, path, extension, keepOpen, controlEvents, timeout, earliest } = this.plan;
-    const query: Record<string, string | readonly string[]> = {
-      execution_id: values,
-      keep_open: String(keepOpen),
-      control_events: String(controlEvents),
+    const { timeout, earliest } = this.plan;
+    const query = {
+      ...queryOf(this.plan, this.plan),
       timeout: String(timeout),
-      ...(stage === null ? {} : { stage }),
-      ...(path === null ? {} : { path }),
-      ...(extension === null ? {} : { extension }),
       ...(earliest ? { last_event_id: 'earliest' } : {}),
     };
     return this.#system.sse(query, this.#lastId === null ? {} : { 'last-event-id': this.#lastId });

@@ -10,6 +10,21 @@ export interface Watch {
   readonly extension: string | null;
 }
 
+/** The query of a stream on a watch. */
+export function queryOf(
+  { values, stage, path, extension }: Watch,
+  { keepOpen, controlEvents }: { readonly keepOpen: boolean; readonly controlEvents: boolean },
+): Record<string, string | readonly string[]> {
+  return {
+    execution_id: values,
+    keep_open: String(keepOpen),
+    control_events: String(controlEvents),
+    ...(stage === null ? {} : { stage }),
+    ...(path === null ? {} : { path }),
+    ...(extension === null ? {} : { extension }),
+  };
+}
+
 export interface ModelEvent {
   readonly id: string;
   readonly executionId: string;

@@ -1,9 +1,11 @@
 import type { Check } from '../kit/check.ts';
 import type { BusDoor } from './door.ts';
 import { publishChecks } from './publish.ts';
-import { readChecks, stateChecks, subscribeChecks } from './reading.ts';
+import { readChecks } from './reading.ts';
 import { settlingChecks } from './settling.ts';
+import { stateChecks } from './state.ts';
 import { streamChecks } from './streams.ts';
+import { subscribeChecks } from './subscribe.ts';
 
 /** The gRPC half of the kit. */
 export const busChecks: readonly Check<BusDoor>[] = [

@@ -1,6 +1,7 @@
 import type { Check } from '../kit/check.ts';
 import type { HttpDoor } from './door.ts';
 import { endChecks } from './endings.ts';
+import { executionChecks } from './executions.ts';
 import { selectionChecks } from './filters.ts';
 import { frameChecks } from './frames.ts';
 import { resumeChecks } from './resume.ts';
@@ -15,6 +16,7 @@ export const httpChecks: readonly Check<HttpDoor>[] = [
   ...resumeChecks,
   ...endChecks,
   ...publishChecks,
+  ...executionChecks,
   ...routeChecks,
   ...validationChecks,
 ];

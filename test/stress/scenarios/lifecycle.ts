@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nilId } from '../../../src/core/event-id.ts';
-import { type Watch, watchOf } from '../../support/delivery-model.ts';
-import type { Random } from '../../support/seed.ts';
+import { watchOf } from '../../support/delivery-model.ts';
 import { openSse, type SseClient } from '../../support/sse-client.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
 import { busClientOf, changeEntry, eventEntry, publishAll } from '../tools/batches.ts';
 import { audienceOf, castOf, endAll, mustPut, uuidFrom, watchFrom } from '../tools/cast.ts';
-import { completedNumber, Lives, untilAllFinished } from '../tools/ends.ts';
+import { completedNumber, untilAllFinished } from '../tools/ends.ts';
 import { expectAllDelivered, expectDelivered } from '../tools/expect-delivered.ts';
-import { type Journal, journalOf } from '../tools/journal.ts';
+import { expectRest } from '../tools/expect-rest.ts';
+import { journalOf } from '../tools/journal.ts';
 import { upPlace } from '../tools/place.ts';
 import { overHttp, Publisher } from '../tools/publisher.ts';
 import { together } from '../tools/together.ts';
@@ -93,116 +93,6 @@ async function forgottenExecutions(context: StressContext): Promise<void> {
     hold(status === 404, `the forgotten ${execution} with cursor ${cursor ?? 'none'} was answered ${status} ${text}`);
     context.checked('refusals', 1);
   });
-}
-
-interface Ask {
-  readonly watch: Watch;
-  readonly cursor: string;
-  readonly keepOpen: boolean;
-  readonly controlEvents: boolean;
-}
-
-const pathsOfStory = ['reports/a.md', 'reports/deep/b.tar.gz', 'data/c.json', 'img/d'];
-const stagesOfStory = ['boost', 'boost/routines', 'boosted', 'ingest', 'publish/final'];
-
-/** Executions that run, that are over, and that got events after that, in one order that the seed decides. */
-async function storyOf(context: StressContext, bus: string, executions: readonly string[]): Promise<Journal> {
-  const random = context.fork();
-  const client = busClientOf(context, bus);
-  const over = executions.filter((_, index) => index % 5 !== 0);
-  const entries = Array.from({ length: 500 }, () =>
-    eventEntry(random.pick(executions), random.pick(pathsOfStory), random.pick(stagesOfStory)),
-  );
-  for (const execution of over)
-    entries.splice(random.below(entries.length), 0, changeEntry(execution, completedNumber));
-  await publishAll(client, entries);
-  return journalOf(bus);
-}
-
-/**
- * aegra/aegra #472 again, and the loop that the other answer makes: a browser that gets 200 for ever comes back for ever, and one that
- * gets 204 too soon never sees its last events.
- */
-async function noContentWhenOwed(context: StressContext, asks: number): Promise<void> {
-  const up = await upPlace(context);
-  await up.system.untilReady('ready');
-  const cast = await castOf(context, up.system, 30);
-  const journal = await storyOf(context, up.grpc, cast.executions);
-  const lives = new Lives(journal);
-  const newest = journal.description.newest_id;
-  const tailFrom = Math.floor(journal.records.length * 0.7);
-  const random = context.fork();
-  await up.system.untilReady('ready');
-  await together(asks, 12, async () => {
-    const ask = askFrom(random, cast, journal, tailFrom);
-    const { watch, cursor, keepOpen, controlEvents } = ask;
-    const watched = lives.watchedAt(watch, newest);
-    const isOver = lives.openAt(watch, newest).length === 0;
-    const isBehind = watched.every((execution) => (lives.terminalOf(execution) ?? '') <= cursor);
-    const owed = journal.owed(watch, cursor, null);
-    const noContent = !keepOpen && isOver && cursor !== nilId && (isBehind || !controlEvents) && owed.length === 0;
-    const client = await openSse(up.http, { query: queryOf(ask), headers: { 'last-event-id': cursor } });
-    const say = (what: string): string =>
-      `${JSON.stringify(ask)}: ${what}; over ${isOver}, behind ${isBehind}, owed ${owed.length}`;
-    hold(client.status === (noContent ? 204 : 200), () => say(`answered ${client.status} ${client.text}`));
-    if (client.status === 200) await expectRest(context, client, { ...ask, owed, ends: isOver && !keepOpen }, say);
-    context.checked(noContent ? '204' : '200', 1);
-  });
-}
-
-function askFrom(random: Random, cast: Parameters<typeof watchFrom>[1], journal: Journal, tailFrom: number): Ask {
-  const { records } = journal;
-  // Mostly near the end, where the answer turns.
-  const place = random.oneIn(3) ? random.below(records.length) : tailFrom + random.below(records.length - tailFrom);
-  const record = random.oneIn(12) ? journal.description.origin_id : (records[place]?.id ?? '');
-  const watch = random.oneIn(2) ? watchOf([random.pick(cast.executions)]) : watchFrom(random, cast);
-  return {
-    watch,
-    cursor: random.oneIn(20) ? nilId : record,
-    keepOpen: random.oneIn(6),
-    controlEvents: !random.oneIn(3),
-  };
-}
-
-function queryOf({ watch, keepOpen, controlEvents }: Ask): Record<string, string | readonly string[]> {
-  const { values, stage, path, extension } = watch;
-  return {
-    execution_id: values,
-    keep_open: String(keepOpen),
-    control_events: String(controlEvents),
-    ...(stage === null ? {} : { stage }),
-    ...(path === null ? {} : { path }),
-    ...(extension === null ? {} : { extension }),
-  };
-}
-
-interface Rest {
-  readonly owed: readonly string[];
-  readonly ends: boolean;
-  readonly controlEvents: boolean;
-}
-
-/** What an open stream brings: exactly the rest; then its end, where it has one. */
-async function expectRest(
-  context: StressContext,
-  client: SseClient,
-  { owed, ends, controlEvents }: Rest,
-  say: (what: string) => string,
-): Promise<void> {
-  if (ends) await client.end();
-  else {
-    await client.count(owed.length);
-    client.cut();
-  }
-  hold(JSON.stringify(client.ids) === JSON.stringify(owed), () =>
-    say(`brought ${client.ids.length}: ${client.ids.join(' ')}`),
-  );
-  const kinds = client.received.map(({ event }) => event ?? '').filter((kind) => kind !== 'storage.object.created');
-  if (ends) {
-    const expected = controlEvents ? 'ready done' : '';
-    hold(kinds.join(' ') === expected, () => say(`control events: ${kinds.join(' ')}`));
-  } else hold(!kinds.includes('done') && !kinds.includes('gap'), () => say(`control events: ${kinds.join(' ')}`));
-  context.checked('deliveries', owed.length);
 }
 
 /** kestra-io/kestra #7226: "It's an issue with late arrival of logs", which a page sees only after a refresh. */
@@ -355,20 +245,6 @@ export const lifecycle: readonly Scenario[] = [
       'An execution that the registry forgot, 10,000 being kept, is answered 404 within 10 s, with its old position too.',
     quick: false,
     run: forgottenExecutions,
-  },
-  {
-    name: 'lifecycle: 204 exactly when it is owed',
-    invariant:
-      'Over random pairs of position and watch the answer is 204 if and only if nothing keeps it open, everything watched is over at or before the position (wherever, without control events) and nothing that matches lies behind it; every other answer is 200 with exactly the rest.',
-    quick: true,
-    run: (context) => noContentWhenOwed(context, 250),
-  },
-  {
-    name: 'lifecycle: 204 exactly when it is owed, over three thousand pairs',
-    invariant: 'The same over 3,000 pairs.',
-    quick: false,
-    secondsMax: 300,
-    run: (context) => noContentWhenOwed(context, 3_000),
   },
   {
     name: 'lifecycle: late events reach positions and open streams',

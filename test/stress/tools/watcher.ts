@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Watch } from '../../support/delivery-model.ts';
+import { queryOf, type Watch } from '../../support/delivery-model.ts';
 import type { Random } from '../../support/seed.ts';
 import { openSse, type Received, type SseClient } from '../../support/sse-client.ts';
 import { PatienceError, patienceMs } from '../../support/until.ts';
@@ -172,19 +172,13 @@ export class Watcher {
 
   #open(signal: AbortSignal): Promise<SseClient> {
     const { watch, from, keepOpen = false, controlEvents = true, timeout = 3600 } = this.plan;
-    const { values, stage, path, extension } = watch;
     let begun = false;
     return openSse(this.plan.base(), {
       signal,
       headers: this.lastId === null ? {} : { 'last-event-id': this.lastId },
       query: {
-        execution_id: values,
-        keep_open: String(keepOpen),
-        control_events: String(controlEvents),
+        ...queryOf(watch, { keepOpen, controlEvents }),
         timeout: String(timeout),
-        ...(stage === null ? {} : { stage }),
-        ...(path === null ? {} : { path }),
-        ...(extension === null ? {} : { extension }),
         ...(from === 'live' ? {} : { last_event_id: from }),
       },
       onFrame: (frame) => {
