@@ -1,143 +1,18 @@
-import { MessageChannel } from 'node:worker_threads';
-import test, { type ExecutionContext } from 'ava';
-import type { ShardMessage, ShardReply, ShardReport, ShardTask } from '../../src/contract/shard-messages.ts';
-import type { ViewChange } from '../../src/contract/upstream.ts';
+import test from 'ava';
+import type { ShardReport } from '../../src/contract/shard-messages.ts';
 import { shardGivenUpMs, shardPingMs } from '../../src/core/limits.ts';
 import type { Sequence } from '../../src/core/sequence.ts';
-import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
-import type { ShardLink } from '../../src/dispatch/dispatcher-dependencies.ts';
-import { ExecutionRegistry } from '../../src/executions/registry.ts';
-import { createWindow } from '../../src/window/window-memory.ts';
-import { WindowWriter } from '../../src/window/window-writer.ts';
-import { describedJournal, FakeBus } from '../support/fake-bus.ts';
-import { FakeClock, settled, until } from '../support/fake-clock.ts';
-import { changeRecord, encodeBatch, eventRecord, type RecordBody, testId } from '../support/record-batch.ts';
+import { large, openRoom, viewAt } from '../support/dispatch-room.ts';
+import { describedJournal } from '../support/fake-bus.ts';
+import { settled, until } from '../support/fake-clock.ts';
+import { changeRecord, eventRecord, testId } from '../support/record-batch.ts';
 import { executionOf } from '../support/shard-harness.ts';
 
 const a = executionOf(1);
 const b = executionOf(2);
 
-/** A shard's thread that finishes its tasks at once, or when the test lets it. */
-class FakeThread implements ShardLink {
-  readonly tasks: ShardTask[] = [];
-  stuck = false;
-  gone = false;
-  #beats = 0;
-  readonly #channel = new MessageChannel();
-  #finish: (() => void)[] = [];
-
-  get reports(): ShardLink['reports'] {
-    return this.#channel.port1;
-  }
-
-  /** The test's clock runs on without a turn of the loop for answers: only a stuck shard is silent. */
-  beats = (): number => (this.stuck ? this.#beats : (this.#beats += 1));
-
-  get up(): ShardLink['up'] {
-    return this.#channel.port2;
-  }
-
-  get messages(): ShardMessage[] {
-    return this.tasks.flatMap(({ messages }) => messages);
-  }
-
-  of<Kind extends ShardMessage['kind']>(kind: Kind): Extract<ShardMessage, { kind: Kind }>[] {
-    return this.messages.filter((message): message is Extract<ShardMessage, { kind: Kind }> => message.kind === kind);
-  }
-
-  run(task: ShardTask): Promise<ShardReply> {
-    if (this.gone) return Promise.reject(new RangeError('no such thread'));
-    this.tasks.push(task);
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        resolve({ kind: 'done' });
-      };
-      if (this.stuck) this.#finish.push(finish);
-      else finish();
-    });
-  }
-
-  release(): void {
-    this.stuck = false;
-    for (const finish of this.#finish) finish();
-    this.#finish = [];
-  }
-
-  report(report: ShardReport): void {
-    this.#channel.port2.postMessage(report);
-  }
-
-  join(session: number, ...values: readonly string[]): void {
-    this.report({ kind: 'join', session, values, cursor: { kind: 'live' }, address: '::1' });
-  }
-}
-
-interface Room {
-  readonly clock: FakeClock;
-  readonly bus: FakeBus;
-  readonly threads: readonly [FakeThread, FakeThread];
-  readonly window: WindowWriter;
-  readonly registry: ExecutionRegistry;
-  readonly dispatcher: Dispatcher;
-  readonly flow: string[];
-  readonly heldBackMs: number[];
-  readonly faults: string[];
-  readonly batch: (...records: readonly RecordBody[]) => void;
-}
-
-function open(t: ExecutionContext, connectionsMax = 100): Room {
-  const clock = new FakeClock();
-  const bus = new FakeBus();
-  const threads = [new FakeThread(), new FakeThread()] as const;
-  const window = new WindowWriter(createWindow(100_000));
-  const registry = new ExecutionRegistry();
-  const flow: string[] = [];
-  const heldBackMs: number[] = [];
-  const faults: string[] = [];
-  const dispatcher = new Dispatcher({
-    shards: threads,
-    window,
-    registry,
-    bus,
-    flow: {
-      hold: () => flow.push('hold'),
-      release: () => flow.push('release'),
-    },
-    clock,
-    connectionsMax,
-    connectionsPerAddressMax: 0,
-    publishRate: 0,
-    onFault: (what) => faults.push(what),
-    onShardResponsive: (shard, responsive) => faults.push(`shard ${shard} ${responsive ? 'answers' : 'is silent'}`),
-    onShardGivenUp: (shard) => faults.push(`shard ${shard} was given up`),
-    onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
-    onPublished: () => undefined,
-    onHeldBack: (milliseconds) => heldBackMs.push(milliseconds),
-  });
-  dispatcher.start();
-  dispatcher.view(viewAt(0));
-  dispatcher.connected(true);
-  dispatcher.described(describedJournal(0));
-  dispatcher.filled();
-  t.teardown(() => {
-    dispatcher.close();
-  });
-  const batch = (...records: readonly RecordBody[]): void => {
-    dispatcher.batch(encodeBatch({ records }));
-  };
-  return { clock, bus, threads, window, registry, dispatcher, flow, heldBackMs, faults, batch };
-}
-
-function viewAt(sequence: number, gap: ViewChange['gap'] = null): ViewChange {
-  return { start: { sequence: sequence as Sequence, id: testId(sequence) }, executions: [], gap };
-}
-
-function large(sequence: number, executionId: string): RecordBody {
-  return eventRecord(sequence, { executionId, uri: 'u'.repeat(4_000) });
-}
-
 test('a record goes into window and registry, and wakes just the shards that watch its execution', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   room.batch(changeRecord(1, { executionId: a, tags: ['tag'] }), changeRecord(2, { executionId: b }));
   left.join(1, 'tag');
@@ -170,7 +45,7 @@ test('a record goes into window and registry, and wakes just the shards that wat
 });
 
 test('a released value wakes nobody any more', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left] = room.threads;
   room.batch(changeRecord(1, { executionId: a }));
   left.join(1, a);
@@ -185,7 +60,7 @@ test('a released value wakes nobody any more', async (t) => {
 });
 
 test('the bus is held back while a shard is more than half a window behind, and released when it has read', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   room.batch(changeRecord(1, { executionId: a }));
   left.join(1, a);
@@ -212,7 +87,7 @@ test('the bus is held back while a shard is more than half a window behind, and 
 
 // A shard that is stuck for good must not stop the others.
 test('the bus is held back for 5 s at most, and not again until the shard has caught up', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left] = room.threads;
   room.batch(changeRecord(1, { executionId: a }));
   left.join(1, a);
@@ -246,7 +121,7 @@ test('the bus is held back for 5 s at most, and not again until the shard has ca
 });
 
 test('a shard that was lapped gets its values anew, as of the head, and no drain from before', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left] = room.threads;
   room.batch(changeRecord(1, { executionId: a, tags: ['tag'] }), changeRecord(2, { executionId: b }));
   left.join(1, 'tag', b);
@@ -271,7 +146,7 @@ test('a shard that was lapped gets its values anew, as of the head, and no drain
 });
 
 test('another journal: registry, window and interest begin anew, and every shard is told the gap', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   room.batch(changeRecord(1, { executionId: a }));
   left.join(1, a);
@@ -292,7 +167,7 @@ test('another journal: registry, window and interest begin anew, and every shard
 });
 
 test('executions that the bus has forgotten are forgotten here, those that are newer than its list are not', (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   room.batch(
     changeRecord(1, { executionId: a }),
     changeRecord(2, { executionId: b }),
@@ -308,7 +183,7 @@ test('executions that the bus has forgotten are forgotten here, those that are n
 });
 
 test('above the limit of connections and after shutdown a join is refused, and a place given back is free', async (t) => {
-  const room = open(t, 1);
+  const room = openRoom(t, 1);
   const [left, right] = room.threads;
   room.batch(changeRecord(1, { executionId: a }));
   left.join(1, a);
@@ -332,7 +207,7 @@ test('above the limit of connections and after shutdown a join is refused, and a
 });
 
 test('readiness follows the fill, the connection and the lag', (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   t.like(room.dispatcher.readiness(), { ready: true, report: { status: 'ready', lag: 0 } });
   room.dispatcher.described(describedJournal(7));
   t.is(room.dispatcher.readiness().report.lag, 7);
@@ -341,7 +216,7 @@ test('readiness follows the fill, the connection and the lag', (t) => {
 });
 
 test('a call is answered to the shard that made it, by its number', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   left.report({ kind: 'call', call: 7, request: { kind: 'health' } });
   right.report({ kind: 'call', call: 9, request: { kind: 'get-execution', executionId: a } });
@@ -354,7 +229,7 @@ test('a call is answered to the shard that made it, by its number', async (t) =>
 
 // The end of its streams is waited for: were a shard that is gone waited for too, a stop would take its ten seconds and end in a kill.
 test('a stop does not wait for a shard that is gone, nor for one that was given up', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   left.gone = true;
   right.stuck = true;
@@ -369,7 +244,7 @@ test('a stop does not wait for a shard that is gone, nor for one that was given 
 });
 
 test('a shard that is given up while its streams are being ended is not waited for any longer', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left, right] = room.threads;
   await settled();
   left.stuck = true;
@@ -382,7 +257,7 @@ test('a shard that is given up while its streams are being ended is not waited f
 
 // Its client would wait for ever: nobody else knows that it asked.
 test('a report that throws is counted by its kind, and whoever waits for an answer to it gets one', async (t) => {
-  const room = open(t);
+  const room = openRoom(t);
   const [left] = room.threads;
   left.report({ kind: 'join', session: 7, values: [a], cursor: null, address: '::1' } as unknown as ShardReport);
   left.report({ kind: 'call', call: 8, request: null } as unknown as ShardReport);

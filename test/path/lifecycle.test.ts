@@ -1,11 +1,10 @@
 import test from 'ava';
-import { nilId } from '../../src/core/event-id.ts';
 import { runCommand } from '../support/command.ts';
 import { eventAt, newExecution, newTag } from '../support/execution-names.ts';
 import type { SseClient } from '../support/sse-client.ts';
 import { ownerOf, type System, startSystem } from '../support/system.ts';
 
-/** When a stream ends, what it says then, and what is answered instead of one. */
+/** When a stream ends and what it says then; what is known, and since when. */
 
 const owner = ownerOf(test);
 let system: System;
@@ -175,85 +174,6 @@ test('a tag whose executions are all over ends; keep_open waits for those to com
   open.cut();
 });
 
-/** An execution that is over with three events, its ids, and the id of done. */
-async function over(): Promise<{ execution: string; ids: string[]; done: string }> {
-  const execution = await running();
-  const client = await system.sse({ execution_id: execution });
-  await client.first('ready');
-  const ids = await system.publish(...['a.md', 'b.txt', 'c.txt'].map((path) => eventAt(execution, path)));
-  await system.put(execution, { status: 'completed' });
-  await client.end();
-  return { execution, ids, done: (await client.first('done')).id ?? '' };
-}
-
-// A browser that comes back with it must be told to stop: every other answer is another reconnect, or an error.
-test('204: over, cursor at or after the end, nothing left', async (t) => {
-  const { execution, done } = await over();
-  const client = await system.sse({ execution_id: execution }, { 'last-event-id': done });
-  await client.end();
-  t.is(client.status, 204);
-  t.is(client.text, '');
-});
-
-test('204 also for query cursor and capitals, and for a filter that matches nothing', async (t) => {
-  const { execution, done } = await over();
-  const query = await system.sse({ execution_id: execution, last_event_id: done.toUpperCase(), stage: 'nowhere' });
-  t.is((await query.end()).status, 204);
-});
-
-test('not 204 before the terminal change, even if nothing that matches is left: ready and done', async (t) => {
-  const { execution, ids } = await over();
-  const client = await system.sse({ execution_id: execution }, { 'last-event-id': ids[2] ?? '' });
-  await client.end();
-  t.is(client.status, 200);
-  t.deepEqual(kinds(client), ['ready', 'done']);
-});
-
-test('204 before the terminal change with control_events=false: there is no done to miss', async (t) => {
-  const { execution, ids } = await over();
-  const plain = { execution_id: execution, control_events: 'false' };
-  const last = await system.sse(plain, { 'last-event-id': ids[2] ?? '' });
-  t.is((await last.end()).status, 204);
-  const left = await system.sse(plain, { 'last-event-id': ids[1] ?? '' });
-  await left.end();
-  t.is(left.status, 200);
-  t.deepEqual(left.paths, ['c.txt']);
-  const filtered = await system.sse({ ...plain, extension: 'md' }, { 'last-event-id': ids[0] ?? '' });
-  t.is((await filtered.end()).status, 204);
-});
-
-test('not 204 without a cursor, with a nil or malformed one, or with latest', async (t) => {
-  const { execution } = await over();
-  for (const cursor of ['', nilId, 'earliest', 'latest', 'nonsense']) {
-    const client = await system.sse({ execution_id: execution, ...(cursor === '' ? {} : { last_event_id: cursor }) });
-    await client.end();
-    t.is(client.status, 200, cursor);
-    t.is(client.received.at(-1)?.event, 'done', cursor);
-    t.is(client.eventCount, cursor === nilId || cursor === 'earliest' ? 3 : 0, cursor);
-  }
-});
-
-test('not 204 when events came after the end', async (t) => {
-  const { execution, done } = await over();
-  await system.publish(eventAt(execution, 'late'));
-  const client = await system.sse({ execution_id: execution }, { 'last-event-id': done });
-  await client.end();
-  t.deepEqual(kinds(client), ['ready', event, 'done']);
-});
-
-test('not 204 with keep_open, nor while one of the executions goes on', async (t) => {
-  const { execution, done } = await over();
-  const other = await running();
-  const open = await system.sse({ execution_id: execution, keep_open: 'true' }, { 'last-event-id': done });
-  const set = await system.sse({ execution_id: [execution, other] }, { 'last-event-id': done });
-  t.is(open.status, 200);
-  t.is(set.status, 200);
-  await Promise.all([open.first('ready'), set.first('ready')]);
-  t.is(set.only('done').length, 0);
-  open.cut();
-  set.cut();
-});
-
 test('404 names every unknown value, verified against the bus', async (t) => {
   const execution = await running();
   const unknown = newExecution();
@@ -312,42 +232,6 @@ test('subscribing after the last_event_id of a PUT misses nothing', async (t) =>
   t.deepEqual(client.paths, ['a']);
   t.is(client.only('gap').length, 0);
   client.cut();
-});
-
-test('a terminal status is final: another is 409, the same again is fine and changes nothing', async (t) => {
-  const execution = await running();
-  const first = await system.put(execution, { status: 'failed', reason: 'disk' });
-  t.is(first.status, 200);
-  for (const status of ['running', 'completed', 'pending', 'cancelled']) {
-    const { status: code, body } = await system.put(execution, { status });
-    t.is(code, 409, status);
-    t.is(body['error_code'], 'EXECUTION_TERMINAL');
-    t.deepEqual(Object.keys(body), ['detail', 'error_code', 'correlation_id', 'timestamp']);
-  }
-  const again = await system.put(execution, { status: 'failed' });
-  t.is(again.status, 200);
-  t.is(again.body['changed_at'], first.body['changed_at']);
-  t.is(again.body['reason'], 'disk');
-});
-
-test('from any other status to any status', async (t) => {
-  const execution = newExecution();
-  for (const status of ['pending', 'running', 'pending', 'running', 'running', 'cancelled']) {
-    const { status: code, body } = await system.put(execution, { status });
-    t.is(code, 200);
-    t.is(body['status'], status);
-  }
-});
-
-test('tags are only added, after the end too', async (t) => {
-  const [first, second, third] = [newTag(), newTag(), newTag()];
-  const execution = await running([second]);
-  await system.put(execution, { tags: [first, second] });
-  await system.put(execution, { status: 'completed' });
-  const { status, body } = await system.put(execution, { tags: [third] });
-  t.is(status, 200);
-  t.deepEqual([...(body['tags'] as string[])].sort(), [first, second, third].sort());
-  t.is(body['status'], 'completed');
 });
 
 // No retry cures it, so it is not a 503; and one ready frame must not list a million executions.
