@@ -128,18 +128,12 @@ export const gapRequestedCharactersMax = 128;
 export const correlationIdCharactersMax = 128;
 
 /**
- * Bytes handed to one socket in one write.
- *
- * 48 KiB = three cork buffers of 16 KiB; 10,000 parked sockets x 48 KiB = 480 MiB is the most that userland can hold for them.
+ * Bytes handed to one socket in one write, and so what stays behind in the process for a client that never reads: up to twice over, because the heartbeat
+ * behind it doubles uWebSockets.js's string. 10,000 parked sockets x 40 KiB = 400 MiB is the most that userland can hold for them.
+ * Above the cork of 16 KiB, so that most answers are certain. At 48 KiB a replay is a quarter faster, and 1,000 clients that never read cost 40 MiB more.
  * What does not fit stays in the window or the journal: the session parks on its cursor and nothing is lost.
  */
-export const sessionWriteBytesMax: number = 49_152;
-
-/**
- * The same for a socket that was blocked and has not reported since that it is writable: what stays behind in the process for a client that never reads,
- * twice over, because the heartbeat behind it doubles uWebSockets.js's string. Above the cork of 16 KiB, so that most answers are certain.
- */
-export const sessionProbeBytesMax: number = 20_480;
+export const sessionWriteBytesMax: number = 20_480;
 
 /**
  * Bytes that one drain hands to live members before it puts the rest behind, to read on by turns: about 8 ms of writes, which is what a stream of another
@@ -193,7 +187,7 @@ export const parkedNudgeMs = 4_000;
  * Linux's smallest send buffer. Below it the heartbeat of 15 s is soon enough.
  */
 export const unsureBytesMax = 16_384;
-/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 48 KiB is about a millisecond of writes; and their time, where each is dearer. */
+/** Steps of catch-up between two looks at the sockets and the mailbox: 32 x 20 KiB is about half a millisecond of writes; and their time, where each is dearer. */
 export const catchUpStepsPerTurn = 32;
 export const catchUpTurnMsMax = 2;
 
@@ -283,7 +277,6 @@ assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');
 assert(sessionWriteBytesMax <= historyBlockBytes, 'a block must fill a write');
-assert(sessionProbeBytesMax < sessionWriteBytesMax, 'a socket that may stand still gets less than one that reads');
 assert(drainLightBytesMax * 1_000 <= drainBytesMax, 'a thousand light members must fit a drain');
 assert(parkedNudgeMs * 2 < 10_000, 'two nudges must fall inside the abort time of uWebSockets.js');
 assert(requestValuesMax * 50 <= requestHeadBytesMax, 'a request line must fit its values');

@@ -5,7 +5,6 @@ import { catchUpStepsPerTurn, catchUpTurnMsMax, scratchBytes, sessionWriteBytesM
 import { RecordView } from '../../wire/frame/window-record.ts';
 import { type Cursor, copyCursor, cursorAt, cursorId, type Session } from '../stream/session.ts';
 import type { Sessions } from '../stream/sessions.ts';
-import { writeBytesMax } from '../stream/slow-client.ts';
 import type { WatchTable } from '../watch.ts';
 import { HistoryRequests } from './history-requests.ts';
 import { Slicer } from './slicer.ts';
@@ -169,8 +168,7 @@ export class CatchUp {
 
   /** One slice from the window; false when the window has moved past it meanwhile. */
   #readWindow(session: Session, cursor: Cursor, offset: number, target: Cursor): boolean {
-    const bytesMax = writeBytesMax(session);
-    const key = `${session.group.id}:${cursor.sequence}:${bytesMax}`;
+    const key = `${session.group.id}:${cursor.sequence}`;
     let shared = this.#shared.get(key);
     if (shared === undefined) {
       // Steps outside a turn share too; the bound holds for them all.
@@ -179,7 +177,7 @@ export class CatchUp {
       if (copy.kind === 'overtaken') return false;
       this.#view.attach(this.#scratch, copy.bytes);
       const end: Cursor = { ...cursor };
-      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end }, bytesMax);
+      const slice = this.#slicer.next(session.group, this.#view, { offset: 0, base: offset, end });
       shared = { bytes: this.#keep(slice.bytes), frames: slice.frames, end };
       this.#shared.set(key, shared);
     }
@@ -205,7 +203,7 @@ export class CatchUp {
     const end: Cursor = { ...through };
     const place = { offset: 0, base: -1, end };
     for (;;) {
-      const slice = this.#slicer.next(session.group, this.#view, place, writeBytesMax(session));
+      const slice = this.#slicer.next(session.group, this.#view, place);
       place.offset = slice.nextOffset;
       const last = slice.nextOffset >= block.length;
       if (!this.#hand(session, slice.bytes, slice.frames, last ? through : end)) return;

@@ -107,7 +107,7 @@ export class Delivery {
     }
   }
 
-  /** Cost: bytes of the frames once, then one write per member and 48 KiB. */
+  /** Cost: bytes of the frames once, then one write per member and 20 KiB. */
   #hand(group: Group, { view, base, end }: Stretch): void {
     this.#handed += bytesOf(group) * group.members.length;
     const count = this.#slice(group, view, base, end);

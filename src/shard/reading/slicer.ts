@@ -28,18 +28,18 @@ export class Slicer {
   }
 
   /**
-   * Collects the frames that the group wants from `place.offset` on: at most `bytesMax` bytes (`sessionWriteBytesMax` or less), or one larger frame.
+   * Collects the frames that the group wants from `place.offset` on: at most `sessionWriteBytesMax` bytes, or one larger frame.
    *
    * Cost: O(records walked); a record of an execution that this shard does not watch costs one look-up.
    */
-  next(group: Group, view: RecordView, place: SlicePlace, bytesMax: number): WalkedSlice {
+  next(group: Group, view: RecordView, place: SlicePlace): WalkedSlice {
     let { offset } = place;
     let written = 0;
     let frames = 0;
     while (view.moveTo(offset)) {
       if (view.kind === recordKind.event && this.#wants(group, view)) {
         const bytes = view.frameEnd - view.frameStart;
-        if (written > 0 && written + bytes > bytesMax) break;
+        if (written > 0 && written + bytes > sessionWriteBytesMax) break;
         view.buffer.copy(this.#out, written, view.frameStart, view.frameEnd);
         written += bytes;
         frames += 1;

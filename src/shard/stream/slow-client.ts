@@ -1,11 +1,4 @@
-import {
-  heartbeatMs,
-  parkedNudgeMs,
-  sessionProbeBytesMax,
-  sessionWriteBytesMax,
-  stalledCloseMs,
-  unsureBytesMax,
-} from '../../core/limits.ts';
+import { heartbeatMs, parkedNudgeMs, stalledCloseMs, unsureBytesMax } from '../../core/limits.ts';
 
 /**
  * The one policy for slow clients. What a write said is noted here (`note`), what is due is decided here (`slowClientStep`); nobody else looks at a clock
@@ -13,7 +6,7 @@ import {
  *
  * *Blocked*: bytes of ours wait in the process. The session is parked, and has `stalledCloseMs` to make progress.
  * *Progress*: everything that waited has gone to the kernel. Two things say so: `writable`, which Linux reports only once a third of the socket's buffer (up to
- * 4 MB) is free, and a nudge that comes back flushed, which needs no more room than what waits (48 KiB). A client of 20 KB/s shows the first after
+ * 4 MB) is free, and a nudge that comes back flushed, which needs no more room than what waits (20 KiB). A client of 20 KB/s shows the first after
  * about 60 s and the second every 4 to 8 s, so it is the nudge that keeps it from being cut.
  * *Owed*: the socket has yet to report `writable`. Until then uWebSockets.js's own clock of 10 s runs, blocked or not, and each nudge sets it back.
  * *Unsure*: a write may say flushed although it just filled the kernel's buffer and stayed behind; then that clock runs and nobody knows. The
@@ -59,11 +52,6 @@ export function note(facts: SocketFacts, news: SocketNews, nowMs: number, bytes 
   if (facts.blockedSinceMs === 0) facts.blockedSinceMs = nowMs;
   if (!facts.owed) facts.nudgedMs = nowMs;
   facts.owed = true;
-}
-
-/** How much the next write may hold: little while it may be the one that stays behind until the client is closed. */
-export function writeBytesMax(facts: Readonly<SocketFacts>): number {
-  return facts.owed ? sessionProbeBytesMax : sessionWriteBytesMax;
 }
 
 export type SlowClientStep = 'nothing' | 'heartbeat' | 'nudge' | 'close';
