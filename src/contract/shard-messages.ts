@@ -76,7 +76,9 @@ export interface Joined {
 export type HistoryOutcome =
   | {
       readonly kind: 'block';
+      /** The first `length` bytes are the block. It comes back with `history-spent`, to be used again. */
       readonly bytes: ArrayBuffer;
+      readonly length: number;
       /** Everything of the asked executions in (after, through] is in the block. */
       readonly through: JournalPosition;
     }
@@ -145,9 +147,13 @@ export type ShardReport =
       readonly after: Sequence;
       /** The shard's position: history is never asked beyond it. */
       readonly until: JournalPosition;
+      /** What who asks can take now: less than a block for a socket that stands still. */
+      readonly bytesMax: number;
     }
   /** Nobody waits for that block any more. */
   | { readonly kind: 'drop-history'; readonly ticket: number }
+  /** Everybody who asked for the block has had it. Transferred. */
+  | { readonly kind: 'history-spent'; readonly bytes: ArrayBuffer }
   | { readonly kind: 'call'; readonly call: number; readonly request: ControlCall }
   /** The window has lapped this shard: it needs a `resync`. */
   | { readonly kind: 'lapped' }

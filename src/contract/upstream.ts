@@ -43,6 +43,7 @@ export interface HistoryRequest {
   readonly executionIds: readonly string[];
   readonly after: Sequence;
   readonly until: JournalPosition;
+  readonly bytesMax: number;
 }
 
 /**
@@ -53,6 +54,8 @@ export interface BusCalls {
   /** `cursor`: also say where it stands. */
   describe(cursor: string | null, deadlineMs: number): Promise<JournalDescription>;
   history(request: HistoryRequest): Promise<HistoryOutcome>;
+  /** The memory of a block that nobody needs any more. */
+  giveBack(bytes: ArrayBuffer): void;
 }
 
 /** How a new view of the journal came about: a gap says why part of it is gone for everybody. */

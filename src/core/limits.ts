@@ -161,6 +161,10 @@ export const shardsMax = 31;
 
 /** Bytes of one block of history that crosses to a shard. */
 export const historyBlockBytes = 262_144;
+/** Asked for a socket that has not reported room: it takes one write, and what it leaves of a block is read again. Frames are larger than records. */
+export const historyProbeBytes: number = sessionWriteBytesMax * 2;
+/** Buffers of spent blocks that are kept to be used again: as many as are read at a time. */
+export const historyBuffersKeptMax = 8;
 /** Blocks of history being fetched at a time, over all sessions, and on their way to or at one shard: catch-up may not starve live traffic, nor fill memory. */
 export const historyReadsMax = 8;
 

@@ -238,6 +238,9 @@ export class Dispatcher implements UpstreamSink {
       case 'drop-history':
         this.#history.drop(mailbox, report.ticket);
         return;
+      case 'history-spent':
+        this.#with.bus.giveBack(report.bytes);
+        return;
       case 'call':
         void this.#answer(mailbox, report);
         return;

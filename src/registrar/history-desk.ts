@@ -90,10 +90,13 @@ export class HistoryDesk {
   }
 
   async #read(read: Read): Promise<void> {
-    const { executionIds, after, until, ticket } = read.report;
+    const { executionIds, after, until, bytesMax, ticket } = read.report;
     try {
-      const outcome = await this.#bus.history({ executionIds, after, until });
-      if (read.dropped) return;
+      const outcome = await this.#bus.history({ executionIds, after, until, bytesMax });
+      if (read.dropped) {
+        if (outcome.kind === 'block') this.#bus.giveBack(outcome.bytes);
+        return;
+      }
       this.#forget(read);
       const transfer = outcome.kind === 'block' ? [outcome.bytes] : [];
       read.mailbox.post({ kind: 'history', ticket, outcome }, transfer);

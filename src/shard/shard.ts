@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, Transferable } from 'node:worker_threads';
 import type { Joined, Position, ShardMessage, ShardReply, ShardReport, ShardTask } from '../contract/shard-messages.ts';
 import type { FaultPlace, ShardGauges, ShardObserver } from '../contract/shard-observer.ts';
 import type { StreamDoor, StreamEvents, StreamRequest, StreamSocket } from '../contract/stream.ts';
@@ -80,8 +80,8 @@ export class Shard implements StreamDoor {
       onFault: dependencies.onFault,
       onClosed,
     });
-    const report = (message: ShardReport): void => {
-      this.#up?.postMessage(message);
+    const report = (message: ShardReport, transfer: readonly Transferable[] = []): void => {
+      this.#up?.postMessage(message, transfer);
     };
     this.#catchUp = new CatchUp({
       window,

@@ -11,13 +11,15 @@ import type { Clock } from '../core/clock.ts';
 import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../core/event-id.ts';
 import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
-import { busExecutionIdsMax, describeShareMs, historyBlockBytes } from '../core/limits.ts';
+import { busExecutionIdsMax, describeShareMs } from '../core/limits.ts';
 import { toSequence } from '../core/sequence.ts';
 import type { BusClient } from '../wire/bus/bus-client.ts';
 import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
 import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
+import { RecordEncoder } from '../wire/frame/record-encoder.ts';
 import { RecordReader } from '../wire/record/record-reader.ts';
 import { WireError } from '../wire/record/wire-error.ts';
+import { HistoryBuffers } from './history-buffers.ts';
 import { type JournalView, otherJournal } from './journal-view.ts';
 
 interface Asking {
@@ -30,6 +32,8 @@ export class BusGateway implements BusCalls {
   readonly #client: BusClient;
   readonly #view: JournalView;
   readonly #clock: Clock;
+  readonly #buffers = new HistoryBuffers();
+  readonly #encoder = new RecordEncoder();
   /** The last call for the journal's ends, while it is under way. */
   #asking: Asking | null = null;
   /** What those wait for who asked after it was sent: one call for all of them. */
@@ -93,28 +97,34 @@ export class BusGateway implements BusCalls {
     return journal;
   }
 
-  /** One block: what matches in (after, until], up to `historyBlockBytes`. */
+  /** One block: what matches in (after, until], about `bytesMax`, and never more than `historyBlockBytes`. */
   async history(request: HistoryRequest): Promise<HistoryOutcome> {
     // Executions that nobody has: nothing to read, and an empty list would mean all.
     if (request.executionIds.length === 0) {
-      return { kind: 'block', bytes: new ArrayBuffer(0), through: request.until };
+      return { kind: 'block', bytes: new ArrayBuffer(0), length: 0, through: request.until };
     }
+    const buffer = this.#buffers.take();
     try {
-      const outcome = await this.#read(request);
+      const outcome = await this.#read(request, buffer);
       // Its records are of another life of the journal than the place that it leads up to, or of another journal.
       if (outcome.kind === 'block' && tagOf(outcome.through) !== tagOf(request.until)) {
         await this.describe(null, historyDescribeMs);
       }
       return outcome;
     } catch (failure) {
+      this.#buffers.giveBack(buffer);
       if (!(failure instanceof BusError && failure.code === 'too-old')) throw failure;
       return this.#tooOld();
     }
   }
 
-  async #read(request: HistoryRequest): Promise<HistoryOutcome> {
-    const { executionIds, after, until } = request;
-    const builder = new HistoryBlockBuilder(historyBlockBytes);
+  giveBack(bytes: ArrayBuffer): void {
+    this.#buffers.giveBack(bytes);
+  }
+
+  async #read(request: HistoryRequest, buffer: ArrayBuffer): Promise<HistoryOutcome> {
+    const { executionIds, after, until, bytesMax } = request;
+    const builder = new HistoryBlockBuilder(buffer, this.#encoder);
     const reader = new RecordReader();
     let through: JournalPosition | null = null;
     const batches = this.#client.read({
@@ -122,7 +132,8 @@ export class BusGateway implements BusCalls {
       until_sequence: until.sequence,
       // More than the bus takes in one call: read all, and the shard leaves out what is not watched.
       execution_ids: executionIds.length > busExecutionIdsMax ? [] : executionIds,
-      limit_bytes: historyBlockBytes / 2,
+      // Frames are up to twice as large as records.
+      limit_bytes: bytesMax / 2,
       events_only: true,
     });
     try {
@@ -161,7 +172,8 @@ function appendIfSound(builder: HistoryBlockBuilder, reader: RecordReader): bool
 
 function blockOf(builder: HistoryBlockBuilder, through: JournalPosition | null): HistoryOutcome {
   if (through === null) throw new BusError('internal', 'the bus ended a read without a position');
-  return { kind: 'block', bytes: builder.take().buffer, through };
+  const { buffer, length } = builder.block();
+  return { kind: 'block', bytes: buffer, length, through };
 }
 
 function tagOf({ id }: JournalPosition): JournalTag {

@@ -4,6 +4,7 @@ import type { ShardReport } from '../../src/contract/shard-messages.ts';
 import type { StorageEventInput } from '../../src/core/event.ts';
 import {
   damagedRetryMs,
+  historyBlockBytes,
   historyReadsMax,
   historyRetryMs,
   writeBytesInFlightMax,
@@ -49,15 +50,17 @@ function read(ticket: number): Extract<ShardReport, { kind: 'read-history' }> {
     executionIds: [a],
     after: 0 as Sequence,
     until: { sequence: 9 as Sequence, id: testId(9) },
+    bytesMax: historyBlockBytes,
   };
 }
 
 function block(): {
   kind: 'block';
   bytes: ArrayBuffer;
+  length: number;
   through: { sequence: Sequence; id: ReturnType<typeof testId> };
 } {
-  return { kind: 'block', bytes: new ArrayBuffer(8), through: { sequence: 9 as Sequence, id: testId(9) } };
+  return { kind: 'block', bytes: new ArrayBuffer(8), length: 8, through: { sequence: 9 as Sequence, id: testId(9) } };
 }
 
 function historyDesk(): { clock: FakeClock; bus: FakeBus; mail: FakeMail; faults: unknown[]; desk: HistoryDesk } {
@@ -126,6 +129,7 @@ test('a read that nobody waits for is dropped in the queue, at the bus and betwe
   await settled();
   desk.drop(mail, 2);
   await clock.pass(historyRetryMs * 2);
+  t.is(bus.givenBack.length, 1, 'the memory of a block that nobody takes goes back');
   t.is(bus.histories.count, 9, 'ten came in the place of one; nine and two are not asked again');
   t.is(desk.open, 7);
   t.deepEqual(ticketsOf(mail), []);

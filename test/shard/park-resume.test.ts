@@ -1,5 +1,5 @@
 import test from 'ava';
-import { sessionWriteBytesMax } from '../../src/core/limits.ts';
+import { historyBlockBytes, historyProbeBytes, sessionWriteBytesMax } from '../../src/core/limits.ts';
 import { executionOf, ShardHarness } from '../support/shard-harness.ts';
 
 const a = executionOf(1);
@@ -125,6 +125,51 @@ test('the window laps a parked stream: history, then the window, then live, with
     t.deepEqual(harness.seen.gaps, []);
     harness.close();
   }
+});
+
+// 256 KiB read for a write of 20 KiB, each 4 s: the bus read thirteen bytes for one that was delivered.
+test('a socket that stands still asks for what one write takes, and for whole blocks once it has reported room', (t) => {
+  const harness = new ShardHarness(90_000);
+  harness.change(a, 'running');
+  const client = harness.join({ values: [a] });
+  client.socket.fill();
+  append(harness, 1, 3);
+  harness.drain();
+  append(harness, 4, 15);
+  harness.drain();
+  harness.lap();
+  // Room for what waits, the heartbeat of the nudge and one write more.
+  client.socket.fill(2);
+  harness.clock.advance(4_250);
+  harness.clock.settle();
+  const first = harness.take('read-history');
+  t.is(first?.bytesMax, historyProbeBytes);
+  if (first === null) return;
+  harness.handle([{ kind: 'history', ticket: first.ticket, outcome: harness.block(first, first.bytesMax) }]);
+  harness.clock.settle();
+  client.drain();
+  harness.clock.settle();
+  t.is(harness.take('read-history')?.bytesMax, historyBlockBytes);
+  harness.close();
+});
+
+test('the memory of a block goes back when the last who asked for it has had it, or is gone', (t) => {
+  const harness = new ShardHarness(90_000);
+  const start = harness.change(a, 'running');
+  append(harness, 1, 5);
+  harness.lap();
+  const [, second] = [harness.join({ values: [a] }, { start }), harness.join({ values: [a] }, { start })];
+  const report = harness.take('read-history');
+  if (report === null) throw new TypeError('it must ask for history');
+  const outcome = harness.block(report);
+  harness.handle([{ kind: 'history', ticket: report.ticket, outcome }]);
+  second.events.onClosed();
+  t.is(harness.take('history-spent'), null, 'the first has not had its turn');
+  harness.clock.settle();
+  t.is(harness.take('history-spent')?.bytes.byteLength, historyBlockBytes);
+  t.is(harness.take('history-spent'), null, 'once');
+  t.is(outcome.bytes.byteLength, 0, 'transferred');
+  harness.close();
 });
 
 test('a block that arrives after its stream has parked or gone is not written', (t) => {

@@ -49,6 +49,7 @@ export class FakeBus implements BusCalls {
   readonly publishes = new Calls<readonly PublishEntry[], PublishReceipt>();
   readonly descriptions = new Calls<string | null, JournalDescription>();
   readonly histories = new Calls<HistoryRequest, HistoryOutcome>();
+  readonly givenBack: ArrayBuffer[] = [];
 
   publish(entries: readonly PublishEntry[]): Promise<PublishReceipt> {
     return this.publishes.make(entries);
@@ -60,6 +61,10 @@ export class FakeBus implements BusCalls {
 
   history(request: HistoryRequest): Promise<HistoryOutcome> {
     return this.histories.make(request);
+  }
+
+  giveBack(bytes: ArrayBuffer): void {
+    this.givenBack.push(bytes);
   }
 }
 

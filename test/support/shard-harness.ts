@@ -22,6 +22,7 @@ import { RingReader } from '../../src/window/ring-reader.ts';
 import { createWindow } from '../../src/window/window-memory.ts';
 import { WindowWriter } from '../../src/window/window-writer.ts';
 import { HistoryBlockBuilder } from '../../src/wire/frame/history-block.ts';
+import { RecordEncoder } from '../../src/wire/frame/record-encoder.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeSocket } from './fake-socket.ts';
 import { changeRecord, type EventBody, eventRecord, type RecordBody, readerOn, testId } from './record-batch.ts';
@@ -234,17 +235,17 @@ export class ShardHarness {
 
   /** What the bus would answer to a request for history. */
   block(report: Report<'read-history'>, bytesMax = historyBlockBytes): Extract<HistoryOutcome, { kind: 'block' }> {
-    const builder = new HistoryBlockBuilder(bytesMax);
+    const builder = new HistoryBlockBuilder(new ArrayBuffer(bytesMax), new RecordEncoder());
     let through: number = report.after;
     for (const record of this.records) {
       if (record.sequence <= report.after || record.sequence > report.until.sequence) continue;
       const id = record.event?.executionId;
       if (id !== undefined && report.executionIds.includes(id) && !builder.append(readerOn(record))) {
-        return { kind: 'block', bytes: builder.take().buffer, through: this.at(through) };
+        return blockOf(builder, this.at(through));
       }
       through = record.sequence;
     }
-    return { kind: 'block', bytes: builder.take().buffer, through: this.at(through) };
+    return blockOf(builder, this.at(through));
   }
 
   /** Answers requests for history until there are none; answers how many there were. */
@@ -299,4 +300,9 @@ export const strangerId = '0190b6a2-0000-4f00-9a3b-000000000000';
 
 export function executionOf(number: number): string {
   return `0190b6a2-7c1e-4f00-9a3b-${number.toString(16).padStart(12, '0')}`;
+}
+
+function blockOf(builder: HistoryBlockBuilder, through: JournalPosition): Extract<HistoryOutcome, { kind: 'block' }> {
+  const { buffer, length } = builder.block();
+  return { kind: 'block', bytes: buffer, length, through };
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { systemClock } from '../../src/core/clock.ts';
 import { BusError } from '../../src/core/failure.ts';
+import { historyBlockBytes } from '../../src/core/limits.ts';
 import { toSequence } from '../../src/core/sequence.ts';
 import { BusGateway } from '../../src/upstream/bus-gateway.ts';
 import { JournalView } from '../../src/upstream/journal-view.ts';
@@ -38,11 +39,14 @@ test('what another journal answers counts as no answer, until the router is in i
   view.begin(old.id, toSequence(5));
   await t.throwsAsync(gateway.describe(null, 2_000), { instanceOf: BusError, message: /another journal/ });
   const until = { sequence: old.newest.sequence, id: old.newest.id as never };
-  await t.throwsAsync(gateway.history({ executionIds: [a], after: toSequence(0), until }), { instanceOf: BusError });
+  await t.throwsAsync(
+    gateway.history({ executionIds: [a], after: toSequence(0), until, bytesMax: historyBlockBytes }),
+    { instanceOf: BusError },
+  );
   view.begin(now.id, now.newest.sequence);
   t.is((await gateway.describe(null, 2_000)).newest.sequence, toSequence(10));
   const own = { sequence: now.newest.sequence, id: now.newest.id as never };
-  t.like(await gateway.history({ executionIds: [a], after: toSequence(0), until: own }), {
+  t.like(await gateway.history({ executionIds: [a], after: toSequence(0), until: own, bytesMax: historyBlockBytes }), {
     kind: 'block',
     through: own,
   });

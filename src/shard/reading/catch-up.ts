@@ -1,3 +1,4 @@
+import type { Transferable } from 'node:worker_threads';
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
 import type { WindowReader } from '../../contract/window.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -16,7 +17,7 @@ export interface CatchUpDependencies {
   readonly sessions: Sessions;
   /** The shard's drain position; null while it has been lapped and waits for a new view. */
   readonly target: () => Cursor | null;
-  readonly report: (report: ShardReport) => void;
+  readonly report: (report: ShardReport, transfer?: readonly Transferable[]) => void;
 }
 
 /** A slice read from the window, kept for the turn: many streams that come back at once want the same bytes. */
@@ -75,18 +76,14 @@ export class CatchUp {
 
   /** One session of the oldest block takes it; false when there is none. */
   #stepArrived(): boolean {
-    for (;;) {
-      const next = this.#history.next();
-      if (next === null) return false;
-      const { session, outcome } = next;
-      if (!this.#reads(session)) continue;
+    return this.#history.handOut((session, outcome) => {
+      if (!this.#reads(session)) return;
       this.#with.sessions.contain('history', session, () => {
-        if (outcome.kind === 'block') this.#takeBlock(session, Buffer.from(outcome.bytes), cursorAt(outcome.through));
+        if (outcome.kind === 'block') this.#takeBlock(session, outcome);
         else this.#tooOld(session, outcome);
         if (this.#reads(session)) this.enqueue(session);
       });
-      return true;
-    }
+    });
   }
 
   /** The journal may have changed: nothing that was read before may be used. */
@@ -198,14 +195,15 @@ export class CatchUp {
   }
 
   /** A whole block, slice by slice, until the socket has no more room. */
-  #takeBlock(session: Session, block: Buffer, through: Cursor): void {
-    this.#view.attach(block, block.length);
+  #takeBlock(session: Session, outcome: Extract<HistoryOutcome, { kind: 'block' }>): void {
+    const through = cursorAt(outcome.through);
+    this.#view.attach(Buffer.from(outcome.bytes), outcome.length);
     const end: Cursor = { ...through };
     const place = { offset: 0, base: -1, end };
     for (;;) {
       const slice = this.#slicer.next(session.group, this.#view, place);
       place.offset = slice.nextOffset;
-      const last = slice.nextOffset >= block.length;
+      const last = slice.nextOffset >= outcome.length;
       if (!this.#hand(session, slice.bytes, slice.frames, last ? through : end)) return;
       if (last) return;
     }

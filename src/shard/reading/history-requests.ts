@@ -1,6 +1,9 @@
+import type { Transferable } from 'node:worker_threads';
 import type { HistoryOutcome, ShardReport } from '../../contract/shard-messages.ts';
-import { historyReadsMax } from '../../core/limits.ts';
+import { historyBlockBytes, historyProbeBytes, historyReadsMax } from '../../core/limits.ts';
 import { type Cursor, cursorId, type Session } from '../stream/session.ts';
+
+type Report = (report: ShardReport, transfer?: readonly Transferable[]) => void;
 
 /** A block of history, until each session that asked for it has had its turn. */
 interface Arrived {
@@ -16,7 +19,7 @@ interface Arrived {
  * is room. A session stands in one place only (`historyTicket`, `historyWish`), and leaves it when it is gone; a block that nobody waits for is given up.
  */
 export class HistoryRequests {
-  readonly #report: (report: ShardReport) => void;
+  readonly #report: Report;
   /** Who waits for the block of a ticket; nobody who has left. */
   readonly #waiting = new Map<number, Set<Session>>();
   readonly #arrived = new Map<number, Arrived>();
@@ -26,7 +29,7 @@ export class HistoryRequests {
   readonly #ticketKeys = new Map<number, string>();
   #nextTicket = 1;
 
-  constructor(report: (report: ShardReport) => void) {
+  constructor(report: Report) {
     this.#report = report;
   }
 
@@ -37,7 +40,8 @@ export class HistoryRequests {
 
   /** Asks for what follows `cursor`, up to `until`, or notes that the session wants it. */
   ask(session: Session, cursor: Cursor, until: Cursor): void {
-    const key = `${session.group.valuesKey}@${cursorId(cursor)}`;
+    const bytesMax = session.owed ? historyProbeBytes : historyBlockBytes;
+    const key = `${session.group.valuesKey}@${cursorId(cursor)}/${bytesMax}`;
     let ticket = this.#tickets.get(key);
     if (ticket === undefined) {
       if (this.#waiting.size + this.#arrived.size >= historyReadsMax) {
@@ -55,6 +59,7 @@ export class HistoryRequests {
         executionIds: session.group.executionIds(),
         after: cursor.sequence,
         until: { sequence: until.sequence, id: cursorId(until) },
+        bytesMax,
       });
     }
     session.historyTicket = ticket;
@@ -66,18 +71,25 @@ export class HistoryRequests {
     const sessions = [...(this.#waiting.get(ticket) ?? [])].reverse();
     this.#close(ticket);
     if (sessions.length > 0) this.#arrived.set(ticket, { outcome, sessions });
+    else this.#spent(outcome);
   }
 
-  /** Who takes a block next: a session of the oldest. Null when none is here. */
-  next(): { readonly session: Session; readonly outcome: HistoryOutcome } | null {
+  /** One session of the oldest block takes it, within the call; false when none is here. */
+  handOut(take: (session: Session, outcome: HistoryOutcome) => void): boolean {
     for (const [ticket, { outcome, sessions }] of this.#arrived) {
       const session = sessions.pop();
-      if (sessions.length === 0) this.#arrived.delete(ticket);
-      if (session?.historyTicket !== ticket) continue;
-      session.historyTicket = 0;
-      return { session, outcome };
+      const wants = session?.historyTicket === ticket;
+      if (wants) {
+        session.historyTicket = 0;
+        take(session, outcome);
+      }
+      if (sessions.length === 0) {
+        this.#arrived.delete(ticket);
+        this.#spent(outcome);
+      }
+      if (wants) return true;
     }
-    return null;
+    return false;
   }
 
   /** Who may ask again: as many wishes as there is room for. Looked at after each turn: some of them may have nobody left who reads. */
@@ -129,6 +141,11 @@ export class HistoryRequests {
     if (others?.size === 0) this.#wanting.delete(session.historyWish);
     session.historyWish = '';
     session.queued = false;
+  }
+
+  /** Its memory goes back to where blocks are made. */
+  #spent(outcome: HistoryOutcome): void {
+    if (outcome.kind === 'block') this.#report({ kind: 'history-spent', bytes: outcome.bytes }, [outcome.bytes]);
   }
 
   #drop(ticket: number): void {

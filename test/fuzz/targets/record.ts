@@ -1,6 +1,7 @@
 import type { StorageEvent } from '../../../src/core/event.ts';
 import { executionStatuses } from '../../../src/core/execution.ts';
 import { HistoryBlockBuilder } from '../../../src/wire/frame/history-block.ts';
+import { RecordEncoder } from '../../../src/wire/frame/record-encoder.ts';
 import { RecordView } from '../../../src/wire/frame/window-record.ts';
 import { BatchAssembly } from '../../../src/wire/record/message-assembly.ts';
 import {
@@ -83,10 +84,12 @@ function batchOf(random: Random): { bytes: Buffer; written: Written[] } {
 
 const reader = new RecordReader();
 const view = new RecordView();
+const encoder = new RecordEncoder();
+const blockMemory = new ArrayBuffer(65_536);
 
 /** Reads a batch the whole way that a record goes: decoded, laid out as in the window, looked at again. */
 function readAll(bytes: Buffer): number {
-  const builder = new HistoryBlockBuilder(65_536);
+  let builder = new HistoryBlockBuilder(blockMemory, encoder);
   let records = 0;
   reader.reset(bytes);
   while (reader.next()) {
@@ -101,13 +104,14 @@ function readAll(bytes: Buffer): number {
     }
     demand(reader.change === null || executionStatuses.includes(reader.change.status), 'a status that is none');
     if (!builder.append(reader)) {
-      builder.take();
+      builder = new HistoryBlockBuilder(blockMemory, encoder);
       demand(builder.append(reader), 'an empty block took no record');
     }
   }
   if (records === 0) return 0;
-  const block = Buffer.from(builder.take().buffer);
-  view.attach(block, block.length);
+  const { buffer, length } = builder.block();
+  const block = Buffer.from(buffer, 0, length);
+  view.attach(block, length);
   let offset = 0;
   for (; view.moveTo(offset); offset += view.length) {
     const frame = block.toString('utf8', view.frameStart, view.frameEnd);
