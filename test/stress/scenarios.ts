@@ -5,6 +5,7 @@ import { browser } from './scenarios/browser.ts';
 import { busAway } from './scenarios/bus-away.ts';
 import { busLink } from './scenarios/bus-link.ts';
 import { crash } from './scenarios/crash.ts';
+import { damageScenarios } from './scenarios/damage.ts';
 import { disk } from './scenarios/disk.ts';
 import { endings } from './scenarios/endings.ts';
 import { filters } from './scenarios/filters.ts';
@@ -28,6 +29,7 @@ export const scenarios: readonly Scenario[] = [
   ...arrivals,
   ...slow,
   ...graceful,
+  ...damageScenarios,
   ...backup,
   ...disk,
   ...supervise,
