@@ -29,11 +29,7 @@ export function ownDirectory(t: Owner): string {
 }
 
 /** Runs the real command line in a process of its own, by default in an empty folder and without any RIVULET_ variable. */
-export function runCommand(
-  t: Owner,
-  words: readonly string[],
-  setting: CommandSetting = {},
-): Promise<CommandResult> {
+export function runCommand(t: Owner, words: readonly string[], setting: CommandSetting = {}): Promise<CommandResult> {
   const main = join(projectRoot, 'build/src/app/main.js');
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RIVULET_'));
   const child = spawn(process.execPath, [...(setting.node ?? []), main, ...words], {

@@ -61,6 +61,9 @@ async function afterRecord(
   if (id !== null && id !== stored && !(sequence === 0 && isOrigin(journal, id))) {
     throw positionError(journal, 'identity', 'another record stands at this sequence');
   }
+  if (id !== null && (await journal.place(id)).verdict === 'unknown-position') {
+    throw positionError(journal, 'identity', 'records behind this position were lost to damage');
+  }
   return { sequence, id: stored ?? '' };
 }
 

@@ -32,7 +32,10 @@ async function copyUnderLoad(
 
 /** The copy is the original up to its newest record, and has everything that was acknowledged before it was asked for. */
 function expectPrefix(context: StressContext, copy: Journal, original: Journal, owedIds: readonly string[]): void {
-  hold(copy.description.journal_tag !== original.description.journal_tag, 'the copy goes by the identity of the original');
+  hold(
+    copy.description.journal_tag !== original.description.journal_tag,
+    'the copy goes by the identity of the original',
+  );
   for (const [index, { id }] of copy.records.entries()) {
     const same = original.records[index]?.id ?? 'nothing';
     hold(id === same, () => `record ${index} of the copy is ${id}, of the original ${same}; ${copy.positions}`);
@@ -65,16 +68,21 @@ async function copiedUnderLoad(context: StressContext): Promise<void> {
   const copyBus = await busPlace(context, { directory: restored, more: ['--restored'] });
   home = await routerPlace(context, copyBus.grpc);
   const copy = await journalOf(copyBus.grpc);
-  hold(copy.records.length === records && copy.description.newest_id === newestId, () => `it said ${records} records up to ${newestId}; ${copy.positions}`);
+  hold(
+    copy.records.length === records && copy.description.newest_id === newestId,
+    () => `it said ${records} records up to ${newestId}; ${copy.positions}`,
+  );
   expectPrefix(context, copy, original, owedIds);
 
   // Some who come for the first time since, with an id of the original: from what the copy has, and from what it has not.
-  const absent = [random.below(copy.events.length), copy.events.length + random.below(original.events.length - copy.events.length)].map(
-    (place) =>
-      new Watcher(
-        { name: `absent at ${place}`, watch: watchOf(cast.executions), from: original.events[place]?.id ?? '', base },
-        context.fork(),
-      ).start(context),
+  const absent = [
+    random.below(copy.events.length),
+    copy.events.length + random.below(original.events.length - copy.events.length),
+  ].map((place) =>
+    new Watcher(
+      { name: `absent at ${place}`, watch: watchOf(cast.executions), from: original.events[place]?.id ?? '', base },
+      context.fork(),
+    ).start(context),
   );
   const all = [...watchers, ...absent];
   const positionOf = (watcher: Watcher): string => watcher.lastId ?? watcher.plan.from;
