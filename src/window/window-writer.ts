@@ -30,6 +30,8 @@ export class WindowWriter {
   #firstCheckpoint = 0;
   #nextCheckpoint = 0;
   #sequence: Sequence = sequenceNone;
+  /** The last sequence with a hole before it: a repaired journal has such. */
+  #behindHole: Sequence = sequenceNone;
   #records = 0;
 
   /** Takes over an empty window; there may never be a second writer. */
@@ -78,6 +80,7 @@ export class WindowWriter {
     if (start > this.#head) this.#writeSkip(this.#head, rest);
     this.#writeRecord(start % this.#ring.length, length);
     if (start - this.#newestCheckpoint() >= windowCheckpointBytes) this.#pushCheckpoint(start);
+    if (reader.sequence > this.#sequence + 1) this.#behindHole = reader.sequence;
     this.#sequence = reader.sequence;
     this.#records += 1;
     this.#publishHead(end);
@@ -86,7 +89,10 @@ export class WindowWriter {
 
   /** Notes that the journal has no record up to `through` beyond those appended. Never steps back. */
   advance(through: Sequence): WindowMark {
-    if (through > this.#sequence) this.#sequence = through;
+    if (through > this.#sequence) {
+      this.#behindHole = through;
+      this.#sequence = through;
+    }
     return this.head();
   }
 
@@ -107,14 +113,15 @@ export class WindowWriter {
   reset(at: Sequence): WindowMark {
     const start = this.#head + skipHeaderBytes;
     this.#sequence = at;
+    this.#behindHole = sequenceNone;
     this.#raiseLow(start, start);
     this.#publishHead(start);
     return this.head();
   }
 
-  /** The id of the record with this sequence, or null when it is not in the window. */
+  /** The id of the record with this sequence, or null when it is not in the window, or something behind it is missing there: the bus knows what that means. */
   idAt(sequence: Sequence): EventId | null {
-    if (sequence <= this.lowSequence() || sequence > this.#sequence) return null;
+    if (sequence <= this.lowSequence() || sequence > this.#sequence || sequence < this.#behindHole) return null;
     const offset = this.#reader.find((sequence - 1) as Sequence, this.head());
     if (offset === null || offset === this.#head) return null;
     this.#record.attach(this.#ring, this.#ring.length);

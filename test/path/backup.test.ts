@@ -1,5 +1,6 @@
-import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { runCommand } from '../support/command.ts';
 import { eventAt, newExecution } from '../support/execution-names.ts';
@@ -117,5 +118,40 @@ test.serial(
     t.is(memory.code, 2);
     t.false(existsSync(join(directory, 'new.mdb')));
     t.deepEqual(await bus.stop(), { code: 0, signal: null });
+  },
+);
+
+const noLinks = fileURLToPath(new URL('../support/no-links.preload.js', import.meta.url));
+
+// A stick or a share to take the copy away on mostly has no hard links: the whole journal was copied, and then it was `cannot be written`.
+test.serial(
+  'on a file system without hard links: the copy is there and whole, or somebody else’s file is left as it is',
+  async (t) => {
+    const directory = await temporaryDirectory(t);
+    const data = join(directory, 'data');
+    const system = await startUp(t, data);
+    const execution = newExecution();
+    await system.put(execution, { status: 'running' });
+    const ids = await system.publishMany(execution, 300);
+    const copies = join(directory, 'copies');
+    mkdirSync(copies);
+    const file = join(copies, 'copy.mdb');
+    const without = (environment: Record<string, string>) =>
+      runCommand(t, ['bus', '--backup', file, `--data-dir=${data}`], {
+        environment: { NODE_OPTIONS: `--import=${noLinks}`, ...environment },
+      });
+    const taken = await without({ APPEARS: file });
+    t.is(taken.code, 1);
+    t.regex(taken.error, /copy\.mdb exists already and is left as it is/);
+    t.is(readFileSync(file, 'utf8'), 'mine');
+    t.deepEqual(readdirSync(copies), ['copy.mdb']);
+    rmSync(file);
+    const made = await without({});
+    t.is(made.code, 0, made.error);
+    t.regex(made.out, /^copied: 301 records/);
+    t.deepEqual(readdirSync(copies), ['copy.mdb']);
+    await system.stop();
+    const again = await startUp(t, await restored(t, file));
+    t.deepEqual(await everything(again, execution, 300), ids);
   },
 );

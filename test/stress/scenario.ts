@@ -1,3 +1,4 @@
+import type { Lack } from '../support/disk.ts';
 import type { Random } from '../support/seed.ts';
 import type { Owner } from '../support/system.ts';
 
@@ -25,6 +26,17 @@ export interface StressContext extends Owner {
   checked(what: string, count: number): void;
   /** What to say beside a failure: positions of a journal, the end of a log. */
   onFailure(describe: () => string | Promise<string>): void;
+}
+
+/** What the scenario needs is not to be had on this machine. It is told as that, neither passed over in silence nor failed. */
+export class NotCheckedError extends Error {
+  override readonly name = 'NotCheckedError';
+  readonly lack: Lack;
+
+  constructor(lack: Lack) {
+    super(`NOT CHECKED HERE: ${lack.what}`);
+    this.lack = lack;
+  }
 }
 
 /** An invariant does not hold. The text names the first difference. */

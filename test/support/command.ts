@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { projectRoot } from './source-files.ts';
+import type { Owner } from './system.ts';
 
 export interface CommandResult {
   readonly code: number | null;
@@ -20,7 +20,7 @@ export interface CommandSetting {
 }
 
 /** A folder of the test's own, gone when it ends. */
-export function ownDirectory(t: ExecutionContext): string {
+export function ownDirectory(t: Owner): string {
   const path = mkdtempSync(join(tmpdir(), 'rivulet-test-'));
   t.teardown(() => {
     rmSync(path, { recursive: true, force: true });
@@ -29,11 +29,7 @@ export function ownDirectory(t: ExecutionContext): string {
 }
 
 /** Runs the real command line in a process of its own, by default in an empty folder and without any RIVULET_ variable. */
-export function runCommand(
-  t: ExecutionContext,
-  words: readonly string[],
-  setting: CommandSetting = {},
-): Promise<CommandResult> {
+export function runCommand(t: Owner, words: readonly string[], setting: CommandSetting = {}): Promise<CommandResult> {
   const main = join(projectRoot, 'build/src/app/main.js');
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RIVULET_'));
   const child = spawn(process.execPath, [...(setting.node ?? []), main, ...words], {

@@ -2,6 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import type { Owner } from './system.ts';
+
+/** Why something cannot be checked on this machine, and whether a program that can be installed is all that is missing. */
+export interface Lack {
+  readonly what: string;
+  readonly installable: boolean;
+}
+
+/** Whether a lack is a failure: in a pipeline (CI), where what is missing can be installed. */
+export function isFailure({ installable }: Lack): boolean {
+  return installable && process.env['CI'] === 'true';
+}
 
 /** Output of a program, or null when it failed or is not there. */
 function run(program: string, ...words: readonly string[]): string | null {
@@ -12,23 +24,28 @@ function run(program: string, ...words: readonly string[]): string | null {
   }
 }
 
-/**
- * Says loudly that a test cannot run here. In a pipeline (CI) that is a failure when only a program is missing: it can be installed.
- */
-function lacks(t: ExecutionContext, what: string, installable: boolean): void {
-  const words = `NOT CHECKED HERE: ${what}`;
-  if (installable && process.env['CI'] === 'true') t.fail(words);
+/** Says loudly that a test cannot run here. */
+function lacks(t: ExecutionContext, lack: Lack): void {
+  const words = `NOT CHECKED HERE: ${lack.what}`;
+  if (isFailure(lack)) t.fail(words);
   else {
     t.log(words);
     t.pass();
   }
 }
 
+/** Why limits of a running process cannot be changed here; null when they can. */
+export function lackOfLimits(): Lack | null {
+  return run('prlimit', '--version') === null
+    ? { what: 'prlimit (util-linux) is not installed', installable: true }
+    : null;
+}
+
 /** True when limits of a running process cannot be changed here; said already. */
 export function lacksLimits(t: ExecutionContext): boolean {
-  if (run('prlimit', '--version') !== null) return false;
-  lacks(t, 'prlimit (util-linux) is not installed', true);
-  return true;
+  const lack = lackOfLimits();
+  if (lack !== null) lacks(t, lack);
+  return lack !== null;
 }
 
 /** No file of the process may grow above so many bytes; null lifts that. */
@@ -49,6 +66,14 @@ export interface SmallDisk {
 
 /** A file system of its own in a file, for the length of a test; null, said loudly, where that is not possible. */
 export function smallDisk(t: ExecutionContext, base: string, bytes: number): SmallDisk | null {
+  const disk = makeSmallDisk(t, base, bytes);
+  if (!('what' in disk)) return disk;
+  lacks(t, disk);
+  return null;
+}
+
+/** A file system of its own in a file, for as long as its owner lives; or why that is not possible here. */
+export function makeSmallDisk(owner: Owner, base: string, bytes: number): SmallDisk | Lack {
   const image = join(base, 'disk.img');
   const directory = join(base, 'disk');
   mkdirSync(directory);
@@ -58,12 +83,11 @@ export function smallDisk(t: ExecutionContext, base: string, bytes: number): Sma
   const isRoot = process.getuid?.() === 0;
   const hasProgram = run('mkfs.ext4', '-V') !== null;
   if (!isRoot || !hasProgram || !make() || !mount()) {
-    if (!isRoot) lacks(t, 'only root may mount a disk', false);
-    else if (hasProgram) lacks(t, 'loop devices cannot be mounted here', false);
-    else lacks(t, 'mkfs.ext4 (e2fsprogs) is not installed', true);
-    return null;
+    if (!isRoot) return { what: 'only root may mount a disk', installable: false };
+    if (hasProgram) return { what: 'loop devices cannot be mounted here', installable: false };
+    return { what: 'mkfs.ext4 (e2fsprogs) is not installed', installable: true };
   }
-  t.teardown(() => run('umount', directory));
+  owner.teardown(() => run('umount', directory));
   return {
     directory,
     fill() {

@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { StartError } from '../../core/failure.ts';
@@ -23,7 +34,8 @@ export interface BackupRun {
 
 /**
  * Copies the journal of a directory into a new file, also while a bus serves and writes it: LMDB's own copy, of one snapshot. The copy appears whole, checked
- * and flushed, or not at all; an existing file is never touched. Throws StartError.
+ * and flushed, or not at all; an existing file is never touched. (On a file system without hard links its name is taken first, empty, for the moment
+ * that a rename takes.) Throws StartError.
  *
  * The snapshot pins the pages that it needs while it is copied: a journal that is written to at full speed grows by as much in that time.
  */
@@ -88,11 +100,36 @@ function putInPlace(copy: string, file: string): void {
   try {
     // A link, not a rename: a file that has appeared meanwhile is not replaced.
     linkSync(copy, file);
-  } catch (cause) {
+  } catch {
+    // It exists, or the file system has no hard links (FAT, some network and user-space ones), which each says in its own way.
     refuseExisting(file);
+    renameInto(copy, file);
+  }
+  flushDirectory(dirname(file));
+}
+
+/** Takes the name, which fails when somebody else has it, then puts the copy in place of the empty file that is ours. */
+function renameInto(copy: string, file: string): void {
+  let taken = false;
+  try {
+    closeSync(openSync(file, 'wx'));
+    taken = true;
+    renameSync(copy, file);
+  } catch (cause) {
+    if (taken) unlinkSync(file);
+    else refuseExisting(file);
     throw new StartError(`${file} cannot be written: ${String(cause)}`, 1, { cause });
   }
-  flush(dirname(file));
+}
+
+/** Where a directory can be flushed: the copy itself is safe already, only its name may be lost with the power. */
+function flushDirectory(path: string): void {
+  try {
+    flush(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (!['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'EPERM'].includes(String(error.code))) throw error;
+  }
 }
 
 function flush(path: string): void {

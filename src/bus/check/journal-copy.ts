@@ -173,14 +173,22 @@ async function finish(directory: string, [origin]: readonly string[], say: Say):
     const loaded = store.load() ?? newIdentity(systemClock.wallMs());
     const sources = store.oldestSources(Number.MAX_SAFE_INTEGER).length;
     const tags = new Map<JournalTag, number>();
+    let last: number = loaded.state.horizonSequence;
+    let lostThrough = loaded.identity.lostThrough ?? 0;
     for (const record of recordsOf(store)) {
       rows += 1;
       const { sequence, id } = peekRecord(record);
+      if (sequence > last + 1 && origin !== 'new') lostThrough = Math.max(lostThrough, sequence - 1);
+      last = sequence;
       const { tag } = eventIdParts(id as EventId);
       if (!tags.has(tag)) tags.set(tag, sequence);
     }
     const settled = origin === 'new' && rows > 0 ? recovered(store, loaded, tags) : loaded;
-    await store.commit(identityBatch({ ...settled.identity, repaired: true }, { ...settled.state, sources }));
+    // Nobody knows how much came behind the last record of a journal that does not say how far it was.
+    if (origin === 'new') lostThrough = last + 1;
+    else if (last < loaded.state.newestSequence) lostThrough = loaded.state.newestSequence;
+    const identity = { ...settled.identity, repaired: true, lostThrough };
+    await store.commit(identityBatch(identity, { ...settled.state, sources }));
   });
   say({ kind: 'done', rows });
 }

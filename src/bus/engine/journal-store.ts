@@ -10,6 +10,8 @@ export interface JournalIdentity {
   readonly tags: readonly { readonly tag: JournalTag; readonly first: number }[];
   /** True when a repair may have left holes between the records; without one a missing record is damage. */
   readonly repaired: boolean;
+  /** Records up to this sequence were lost to damage, though not all of them: whoever stands below it lacks something behind it. Absent: none. */
+  readonly lostThrough?: number;
 }
 
 /** How far a journal is. Written with every commit. */

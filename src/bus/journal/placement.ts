@@ -60,12 +60,17 @@ function placeOwn(view: PlacementView, id: EventId, parts: EventIdParts, life: n
   if (sequence > state.newestSequence) return { verdict: 'unknown-position', ...newest(view) };
   if (sequence < state.horizonSequence) return id < state.horizonId ? expired(view) : unknown(view, id);
   const stored = sequence === state.horizonSequence ? state.horizonId : view.idAt(sequence);
-  return stored === id ? { verdict: 'placed', sequence, id } : unknown(view, id);
+  return stored === id ? behindLosses(view, { sequence, id }) : unknown(view, id);
+}
+
+/** A position with a hole behind it that a repair left is no place to go on from as if nothing had happened: it stands, with a gap. */
+function behindLosses({ identity }: PlacementView, place: Place): CursorPlacement {
+  return { verdict: place.sequence < (identity.lostThrough ?? 0) ? 'unknown-position' : 'placed', ...place };
 }
 
 /** The origin of any life of this journal: before the first record. */
 function placeOrigin(view: PlacementView): CursorPlacement {
-  return view.state.horizonSequence > 0 ? expired(view) : { verdict: 'placed', ...horizon(view) };
+  return view.state.horizonSequence > 0 ? expired(view) : behindLosses(view, horizon(view));
 }
 
 function placeForeign(view: PlacementView, id: EventId): CursorPlacement {
@@ -74,7 +79,7 @@ function placeForeign(view: PlacementView, id: EventId): CursorPlacement {
   // Older than the journal itself: what came before it is gone, if only with the journal before this one.
   if (id < originId(identity)) return expired(view);
   if (id < state.horizonId && state.horizonSequence > 0) return expired(view);
-  return { verdict: 'placed', ...byComparison(view, id) };
+  return behindLosses(view, byComparison(view, id));
 }
 
 function expired(view: PlacementView): CursorPlacement {

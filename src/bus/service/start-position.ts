@@ -58,10 +58,22 @@ async function afterRecord(
   if (sequence > newestSequence) throw positionError(journal, 'identity', 'the position is beyond this journal');
   if (sequence < horizonSequence) throw positionError(journal, 'too-old', 'records after it are no longer kept');
   const stored = await journal.idAt(sequence);
-  if (id !== null && id !== stored && !(sequence === 0 && isOrigin(journal, id))) {
+  if (id !== null) await refuseAnother(journal, id, { sequence, stored });
+  return { sequence, id: stored ?? '' };
+}
+
+/** Refuses a position that is not what stands there, or behind which records were lost to damage. */
+async function refuseAnother(
+  journal: EventJournal,
+  id: EventId,
+  { sequence, stored }: { readonly sequence: number; readonly stored: EventId | null },
+): Promise<void> {
+  if (id !== stored && !(sequence === 0 && isOrigin(journal, id))) {
     throw positionError(journal, 'identity', 'another record stands at this sequence');
   }
-  return { sequence, id: stored ?? '' };
+  if ((await journal.place(id)).verdict === 'unknown-position') {
+    throw positionError(journal, 'identity', 'records behind this position were lost to damage');
+  }
 }
 
 /** Of any life of this journal. */

@@ -11,17 +11,27 @@ const saidCharacters = 1_500;
 export class Place {
   readonly #context: StressContext;
   readonly #words: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #system: System | null = null;
   /** How often it was killed. */
   kills = 0;
 
-  private constructor(context: StressContext, words: readonly string[]) {
+  private constructor(
+    context: StressContext,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.#context = context;
     this.#words = words;
+    this.#environment = environment;
   }
 
-  static async start(context: StressContext, words: readonly string[]): Promise<Place> {
-    const place = new Place(context, words);
+  static async start(
+    context: StressContext,
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Place> {
+    const place = new Place(context, words, environment);
     await place.start();
     context.onFailure(() => place.#said());
     return place;
@@ -43,7 +53,7 @@ export class Place {
 
   /** Starts it, with other words where given (the last one wins). */
   async start(more: readonly string[] = []): Promise<System> {
-    this.#system = await startProgram(this.#context, [...this.#words, ...more]);
+    this.#system = await startProgram(this.#context, [...this.#words, ...more], this.#environment);
     return this.#system;
   }
 
@@ -60,7 +70,7 @@ export class Place {
         end = finish;
       },
     };
-    const starting = startProgram(owner, this.#words).catch(() => undefined);
+    const starting = startProgram(owner, this.#words, this.#environment).catch(() => undefined);
     this.#context.teardown(() => end());
     await sleep(afterMs);
     await end();
@@ -92,6 +102,7 @@ export interface PlaceSettings {
   /** By default one of its own. */
   readonly directory?: string;
   readonly more?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const routerWords = ['--shards=2', '--window-bytes=4MiB', '--log-level=warn'];
@@ -99,15 +110,19 @@ const routerWords = ['--shards=2', '--window-bytes=4MiB', '--log-level=warn'];
 /** `rivulet up`. */
 export async function upPlace(context: StressContext, settings: PlaceSettings = {}): Promise<Place> {
   const directory = settings.directory ?? (await temporaryDirectory(context));
-  const place = await Place.start(context, [
-    'up',
-    `--port=${await portToComeBackTo()}`,
-    `--bus-port=${await portToComeBackTo()}`,
-    '--ops-port=0',
-    `--data-dir=${directory}`,
-    ...routerWords,
-    ...(settings.more ?? []),
-  ]);
+  const place = await Place.start(
+    context,
+    [
+      'up',
+      `--port=${await portToComeBackTo()}`,
+      `--bus-port=${await portToComeBackTo()}`,
+      '--ops-port=0',
+      `--data-dir=${directory}`,
+      ...routerWords,
+      ...(settings.more ?? []),
+    ],
+    settings.environment,
+  );
   context.onFailure(() => positionsOfBus(place.grpc));
   return place;
 }

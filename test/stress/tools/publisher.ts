@@ -24,8 +24,11 @@ export type Send = (batch: readonly Published[]) => Promise<readonly string[] | 
 /** A server that is stopped, not dead, answers nothing: then the batch is sent again. */
 const sendSecondsMax = 5;
 
+/** Whether a refusal is one that waiting helps, so that the batch is sent again. `status`: of HTTP, or the code of a BusError. */
+export type Waits = (status: number | string, text: string) => boolean;
+
 /** Over HTTP to whatever `base` names at that moment. */
-export function overHttp(base: () => string): Send {
+export function overHttp(base: () => string, waits: Waits = () => false): Send {
   return async (batch) => {
     const events = batch.map(({ executionId, sourceId, ...rest }) => ({
       execution_id: executionId,
@@ -45,14 +48,14 @@ export function overHttp(base: () => string): Send {
     } catch {
       return null;
     }
-    if (response.status === 503 || response.status === 429) return null;
+    if (response.status === 503 || response.status === 429 || waits(response.status, text)) return null;
     if (response.status !== 202) throw new InvariantError(`publish: ${response.status} ${text}`);
     return (JSON.parse(text) as { ids: string[] }).ids;
   };
 }
 
 /** Straight to the bus. */
-export function overBus(context: StressContext, address: string): Send {
+export function overBus(context: StressContext, address: string, waits: Waits = () => false): Send {
   const client = createBusClient(address, { clock: systemClock });
   context.teardown(() => {
     client.close();
@@ -65,6 +68,7 @@ export function overBus(context: StressContext, address: string): Send {
       return (await client.publish({ entries }, sendSecondsMax * 1000)).ids;
     } catch (error) {
       if (error instanceof BusError && ['unavailable', 'deadline'].includes(error.code)) return null;
+      if (error instanceof BusError && waits(error.code, error.message)) return null;
       throw error;
     }
   };

@@ -3,16 +3,21 @@ import { type Cast, endAll } from './cast.ts';
 import { type Expectation, expectAllDelivered } from './expect-delivered.ts';
 import { expectAcknowledged, expectOnce, type Journal, journalOf } from './journal.ts';
 import type { Place } from './place.ts';
-import { overHttp, Publisher } from './publisher.ts';
+import { overHttp, Publisher, type Waits } from './publisher.ts';
 import type { Watcher } from './watcher.ts';
 
 /** Two publishers over HTTP, as fast as they are answered but for a moment between two batches. */
-export function publishersOf(context: StressContext, cast: Cast, http: () => string): Publisher[] {
+export function publishersOf(
+  context: StressContext,
+  cast: Cast,
+  http: () => string,
+  waits: Waits = () => false,
+): Publisher[] {
   return ['p', 'q'].map((name) => {
     const load = {
       executions: cast.executions,
       name,
-      send: overHttp(http),
+      send: overHttp(http, waits),
       batchMax: 20,
       pauseMsMax: 8,
       fillBytesMax: 400,
