@@ -25,7 +25,7 @@ async function heldBus(t: ExecutionContext): Promise<{ readonly held: Held[]; re
     executions: unused,
     describe: unused,
     subscribe: unused,
-    publish: ({ entries = [] }) =>
+    publish: ({ entries }) =>
       new Promise<PublishResponseMessage>((resolve) => {
         const path = entries[0]?.event?.path ?? '';
         const sequence = held.length + 1;
