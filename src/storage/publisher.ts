@@ -20,7 +20,10 @@ export type PublishEntry =
  * Fails with a BusError; its faults begin with `entries`, the entry's index. Over gRPC a failed batch has appended nothing.
  */
 export interface EventPublisher {
-  /** Publishes in order and answers the ids in that order. */
-  publish(entries: readonly PublishEntry[]): Promise<readonly string[]>;
+  /**
+   * Publishes in order and answers the ids in that order. What goes in several parts becomes durable part by part: `onDurable` is told the ids of each
+   * as soon as it is, also when a later one fails.
+   */
+  publish(entries: readonly PublishEntry[], onDurable?: (ids: readonly string[]) => void): Promise<readonly string[]>;
   close(): Promise<void>;
 }

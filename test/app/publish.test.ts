@@ -128,6 +128,37 @@ test('what the server refuses is traced back to its line', async (t) => {
   t.is(result.code, 2);
 });
 
+// Whoever publishes them all again has the first ones twice; whoever does not know their ids cannot subscribe behind them.
+test('when a later request of a batch fails, the ids of those before it are printed, and how many of how many they were', async (t) => {
+  const change = JSON.stringify({ execution_id: executionId, tags: ['t'] });
+  const input = [eventLine('a'), eventLine('b'), change, '', eventLine('c'), eventLine('d'), ''].join('\n');
+  const cases = [
+    [
+      { status: 422, body: { detail: [{ loc: ['body', 'events', 1, 'path'], msg: 'is odd', type: 'x' }] } },
+      /^rivulet: line 6: path: is odd; 3 of the 5 lines sent with it became durable; before it: published 3 in \d/,
+      2,
+    ],
+    [
+      { status: 507, body: { detail: 'the disk is full' } },
+      /^rivulet: lines 5 to 6: 507: the disk is full; 3 of the 5 lines sent with it became durable; before it: published 3 in \d/,
+      1,
+    ],
+    [
+      { status: 503, body: { detail: 'streamer not available' } },
+      /^rivulet: lines 5 to 6: .*\(503: streamer not available; at least 3 of the 5 lines sent with it became durable\); before it: published 3 in \d/,
+      1,
+    ],
+  ] as const;
+  for (const [answer, error, code] of cases) {
+    const router = await startFakeRouter(t);
+    router.answerWith(({ body }) => (JSON.stringify(body).includes('"c"') ? answer : null));
+    const result = await runCommand(t, ['publish', '--url', router.url, '-'], { input });
+    t.is(result.out, 'id-1\nid-2\nid-3\n');
+    t.regex(result.error, error);
+    t.is(result.code, code);
+  }
+});
+
 test('a final status that is changed is the caller’s mistake, exit code 2', async (t) => {
   const router = await startFakeRouter(t);
   router.answerWith(() => ({ status: 409, body: { detail: 'the execution is over: completed', error_code: 'X' } }));

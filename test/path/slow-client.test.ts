@@ -65,6 +65,39 @@ test.serial('a client that does not read for 15 s is not cut', async (t) => {
   t.is((await slow.first('done')).data['reason'], 'executions_terminal');
 });
 
+// `done` in front of what was owed is a loss that looks like success: no client comes back after it.
+test.serial(
+  'a stream whose executions end while its client is behind has done behind its last event, not before',
+  async (t) => {
+    const execution = newExecution();
+    await system.put(execution, { status: 'running' });
+    const [slow, quick] = await Promise.all([1, 2].map(() => system.sse({ execution_id: execution })));
+    if (slow === undefined || quick === undefined) throw new TypeError('there are two');
+    await Promise.all([slow, quick].map((client) => client.first('ready')));
+    slow.pause();
+    const ids = await system.publishMany(execution, counts.events, counts.bytes);
+    await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked === 1);
+    await system.put(execution, { status: 'completed' });
+    await quick.end();
+    t.is(quick.received.at(-1)?.event, 'done');
+    const { last_event_id: head } = await system.json(`/api/v1/executions/${execution}`);
+    t.is(await system.metric('rivulet_sessions', { state: 'parked' }), 1, 'it is still open');
+    t.is(slow.only('done').length, 0);
+    t.true(slow.eventCount < counts.events / 2, `${slow.eventCount} of ${counts.events} when the others had their end`);
+    slow.resume();
+    await slow.end();
+    t.deepEqual(
+      slow.received.map(({ event }) => event),
+      ['ready', ...ids.map(() => 'storage.object.created'), 'done'],
+    );
+    t.deepEqual(slow.ids, ids);
+    const done = slow.received.at(-1);
+    t.is(done?.data['reason'], 'executions_terminal');
+    t.true((done?.id ?? '') > (ids.at(-1) ?? ''), 'its position is behind the last event');
+    t.true((done?.id ?? '~') <= String(head));
+  },
+);
+
 test.serial('a client that goes away while it is parked is forgotten', async (t) => {
   const execution = newExecution();
   await system.put(execution, { status: 'running' });

@@ -215,6 +215,10 @@ test('a stream may be complete only with a position at or above the last termina
 });
 
 test('more executions than a stream may watch are refused, with their number', async (t) => {
+  const most = new Desk();
+  for (let number = 1; number <= 10_000; number += 1) most.record(executionOf(number), 'running', ['tag']);
+  await most.join(['tag']);
+  t.is(most.mail.joined.length, 1, '10,000 are watched');
   const desk = new Desk();
   for (let number = 0; number <= 10_000; number += 1) desk.record(executionOf(number), 'running', ['tag']);
   await desk.join(['tag']);

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import type { DescribeResponseMessage, RecordMessage } from '../../src/wire/bus/bus-messages.ts';
 import { watchOf } from '../support/delivery-model.ts';
@@ -6,7 +8,7 @@ import { runScenario } from './runner.ts';
 import type { Scenario, StressContext } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
 import { type Expectation, expectDelivered } from './tools/expect-delivered.ts';
-import { expectAcknowledged, expectOnce, Journal } from './tools/journal.ts';
+import { expectAcknowledged, expectOnce, Journal, positionOfRouter } from './tools/journal.ts';
 import type { Acknowledged } from './tools/publisher.ts';
 import { type Seen, Watcher } from './tools/watcher.ts';
 import { readWords, WordsError } from './words.ts';
@@ -119,11 +121,41 @@ for (const [what, [client, message]] of Object.entries(differences)) {
     const said = (await saidOf(client)) ?? '';
     t.regex(said, message);
     t.regex(said, /^InvariantError: /);
-    if (what === 'no beginning') return;
-    t.regex(said, /seed 11; journal j tag 7: oldest 1 id-1, newest 6 id-6/);
+    t.regex(said, /seed 11; journal j tag 7: oldest 1 id-1, newest 6 id-6; the client stood at \S+/);
     t.regex(said, /client w, filter/);
   });
 }
+
+// A client may be right and the journal wrong, or the other way round: whoever reads of a failure must see where each of them was.
+test('a difference is said with both journals, where the client stood, and where bus and router stand', async (t) => {
+  const old = new Journal(
+    { ...description, journal_id: 'old', newest_sequence: 4, newest_id: 'id-4' },
+    records.slice(0, 4),
+  );
+  const gap: Seen = { kind: 'gap', id: 'id-5', reason: 'expired' };
+  const said = (await saidOf({ seen: [...seen('id-1', 'id-4'), gap], expectation: { gaps: 1, before: old } })) ?? '';
+  t.regex(
+    said,
+    /behind the beginning: at place 1 of 3 expected id-3 \(sequence 3, b\.md\), got id-4 \(sequence 4, c\.json\) of 2/,
+  );
+  t.regex(
+    said,
+    /seed 11; journal j tag 7: oldest 1 id-1, newest 6 id-6; before it journal old tag 7: oldest 1 id-1, newest 4 id-4; /,
+  );
+  t.regex(said, /; the client stood at id-5 \(sequence 5, d\.md\)\n/);
+  const ready: Seen = { kind: 'ready', id: 'id-2' };
+  t.regex((await saidOf({ seen: [ready], from: 'live' })) ?? '', /the client stood at id-2 \(sequence 2, a change\)/);
+  t.regex((await saidOf({ seen: [] })) ?? '', /the client stood at no position/);
+  const router = createServer((_request, response) => {
+    response.end(JSON.stringify({ status: 'filling', upstream: 'connected', last_event_id: 'id-3', lag: 3 }));
+  });
+  await new Promise<void>((resolve) => router.listen(0, '127.0.0.1', resolve));
+  const http = `http://127.0.0.1:${(router.address() as AddressInfo).port}`;
+  t.is(await positionOfRouter(http), `router ${http}: filling, stands at id-3, lag 3`);
+  router.close();
+  router.closeAllConnections();
+  t.regex(await positionOfRouter(http), /^router http:\S+: fetch failed/);
+});
 
 function acknowledged(sequence: number, id = `id-${sequence}`): Acknowledged {
   const path = { 1: 'a.md', 3: 'b.md', 4: 'c.json' }[sequence] ?? 'x';

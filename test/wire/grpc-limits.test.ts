@@ -2,6 +2,7 @@ import test from 'ava';
 import { BusError } from '../../src/core/failure.ts';
 import { batchEventsMax, busStreamsMax, executionTagsMax, grpcMessageBytesMax } from '../../src/core/limits.ts';
 import type { PublishEntryMessage } from '../../src/wire/bus/bus-messages.ts';
+import { busMethods } from '../../src/wire/grpc/grpc-proto.ts';
 import { executionOf } from '../support/journal-input.ts';
 import { Collected, runningBus } from '../support/running-bus.ts';
 import { until } from '../support/until.ts';
@@ -87,16 +88,22 @@ test.serial(
   },
 );
 
-test.serial('one message: 4 MiB is judged in words, above it RESOURCE_EXHAUSTED without RetryInfo', async (t) => {
-  const { client } = await runningBus(t);
-  const sized = async (bytes: number): Promise<BusError | null> => {
-    const frame = 6 + 4 + 38 + 3 + 3;
-    return refusal(client.publish({ entries: [event({ uri: 'u'.repeat(bytes - frame - 8) })] }));
-  };
-  t.is((await sized(grpcMessageBytesMax - 64))?.code, 'invalid');
-  const above = await sized(grpcMessageBytesMax + 64);
-  t.like(above, { code: 'exhausted', retryAfterMs: null });
-});
+test.serial(
+  'one message: 4 MiB is judged in words, a byte above it is RESOURCE_EXHAUSTED without RetryInfo',
+  async (t) => {
+    const { client } = await runningBus(t);
+    const sized = async (bytes: number): Promise<BusError | null> => {
+      const request = (uri: number) => ({ entries: [event({ uri: 'u'.repeat(uri) })] });
+      const encoded = (uri: number): number => busMethods.publish.requestSerialize(request(uri)).length;
+      const uri = bytes - (encoded(bytes) - bytes);
+      t.is(encoded(uri), bytes);
+      return refusal(client.publish(request(uri)));
+    };
+    t.is((await sized(grpcMessageBytesMax))?.code, 'invalid');
+    const above = await sized(grpcMessageBytesMax + 1);
+    t.like(above, { code: 'exhausted', retryAfterMs: null });
+  },
+);
 
 test.serial('a batch: 1,000 entries are taken, 1,001 are INVALID_ARGUMENT with the field', async (t) => {
   const { client } = await runningBus(t);

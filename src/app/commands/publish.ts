@@ -84,10 +84,18 @@ function complaintOf(error: BusError): Complaint {
   return { entry: entry === undefined ? null : Number(entry), text: error.message.slice(whole.length) };
 }
 
+/** One call to the publisher: its lines, and how many of them, from the first, became durable before it failed. */
+interface Sent {
+  readonly lines: readonly NumberedLine[];
+  readonly durable: number;
+}
+
 /** What went wrong, for people; the exit code follows from whose words they were. */
-function failure(error: BusError, target: Target, lines: readonly NumberedLine[]): StartError {
-  const { entry, text } = complaintOf(error);
-  const where = whereIn(lines, entry);
+function failure(error: BusError, target: Target, sent: Sent): StartError {
+  const { entry, text: complaint } = complaintOf(error);
+  const first = entry ?? sent.durable;
+  const where = whereFrom(sent.lines.slice(first, entry === null ? sent.lines.length : first + 1));
+  const text = complaint + durableOf(error, sent);
   const theirs = error.faults.length > 0 || ['invalid', 'conflict', 'terminal'].includes(error.code);
   if (theirs) return new StartError(where + text, 2, { cause: error });
   if (error.code === 'unavailable') {
@@ -98,9 +106,14 @@ function failure(error: BusError, target: Target, lines: readonly NumberedLine[]
   return new StartError(where + text, 1, { cause: error });
 }
 
-function whereIn(lines: readonly NumberedLine[], entry: number | null): string {
-  const line = entry === null ? undefined : lines[entry];
-  if (line !== undefined) return `line ${line.number}: `;
+/** Nothing of a batch that goes as one. Where no answer came, more may have become durable than is known. */
+function durableOf({ code }: BusError, { lines, durable }: Sent): string {
+  if (durable === 0) return '';
+  const atLeast = ['unavailable', 'deadline', 'internal'].includes(code) ? 'at least ' : '';
+  return `; ${atLeast}${durable} of the ${lines.length} lines sent with it became durable`;
+}
+
+function whereFrom(lines: readonly NumberedLine[]): string {
   const [first, last] = [lines[0]?.number, lines.at(-1)?.number];
   if (first === undefined || last === undefined) return '';
   return first === last ? `line ${first}: ` : `lines ${first} to ${last}: `;
@@ -110,6 +123,16 @@ const printIds = (ids: readonly string[]): void => {
   if (ids.length > 0) process.stdout.write(`${ids.join('\n')}\n`);
 };
 
+/** Prints the ids of each part as it becomes durable, so that none is lost to a failure of the next one, or to Ctrl-C. */
+class DurableIds {
+  count = 0;
+
+  readonly take = (ids: readonly string[]): void => {
+    printIds(ids);
+    this.count += ids.length;
+  };
+}
+
 /** Counts what was published and says so on standard error, at most once a `progressMs`. */
 class Progress {
   readonly #startMs = systemClock.monotonicMs();
@@ -118,6 +141,9 @@ class Progress {
 
   add(count: number): void {
     this.#published += count;
+  }
+
+  say(): void {
     const nowMs = systemClock.monotonicMs();
     if (nowMs - this.#saidMs < progressMs) return;
     this.#saidMs = nowMs;
@@ -158,13 +184,15 @@ async function publishLines(publisher: EventPublisher, target: Target): Promise<
     if (batch.kind === 'bad') return stop(`line ${batch.number}: ${batch.reason}`);
     const { entries, lines, bad } = readLines(batch.lines);
     if (entries.length > 0) {
-      const ids = await publisher.publish(entries).catch((error: unknown) => {
+      const durable = new DurableIds();
+      await publisher.publish(entries, durable.take).catch((error: unknown) => {
         if (!(error instanceof BusError)) throw error;
-        const said = failure(error, target, lines);
+        progress.add(durable.count);
+        const said = failure(error, target, { lines, durable: durable.count });
         throw new StartError(`${said.message}; before it: ${progress.summary()}`, said.exitCode, { cause: error });
       });
-      printIds(ids);
-      progress.add(ids.length);
+      progress.add(durable.count);
+      progress.say();
     }
     if (bad !== null) stop(bad);
   }
@@ -185,7 +213,7 @@ export async function publish(invocation: Invocation, input: string | undefined)
     if (entry === null) await publishLines(publisher, target);
     else printIds(await publisher.publish([entry]));
   } catch (error) {
-    if (error instanceof BusError) throw failure(error, target, []);
+    if (error instanceof BusError) throw failure(error, target, { lines: [], durable: 0 });
     throw error;
   } finally {
     await publisher.close();

@@ -16,8 +16,9 @@ function messageOf(entry: PublishEntry): PublishEntryMessage {
 export function openBusPublisher(address: string): EventPublisher {
   const client = createBusClient(address, { clock: systemClock });
   return {
-    async publish(entries) {
+    async publish(entries, onDurable) {
       const { ids } = await client.publish({ entries: entries.map(messageOf) }, clientDeadlineMs);
+      onDurable?.(ids);
       return ids;
     },
     close() {

@@ -91,9 +91,16 @@ export class HttpPublisher implements EventPublisher {
     this.#base = base;
   }
 
-  async publish(entries: readonly PublishEntry[]): Promise<readonly string[]> {
+  async publish(
+    entries: readonly PublishEntry[],
+    onDurable?: (ids: readonly string[]) => void,
+  ): Promise<readonly string[]> {
     const ids: string[] = [];
-    for (const run of runsOf(entries)) ids.push(...(await this.#send(run)));
+    for (const run of runsOf(entries)) {
+      const durable = await this.#send(run);
+      onDurable?.(durable);
+      ids.push(...durable);
+    }
     return ids;
   }
 

@@ -160,7 +160,10 @@ export class CatchUp {
     if (!this.#readWindow(session, cursor, offset, target)) {
       cursor.offset = -1;
     }
-    if (this.#reads(session)) this.enqueue(session);
+    if (!this.#reads(session)) return;
+    // Within the turn that got it there: a drain before the next one would put it behind again, and so on for as long as events come.
+    if (cursor.sequence >= target.sequence) sessions.caughtUp(session);
+    else this.enqueue(session);
   }
 
   /** One slice from the window; false when the window has moved past it meanwhile. */

@@ -28,9 +28,13 @@ function startOf({ plan, seen }: Watcher): string | null | undefined {
   return undefined;
 }
 
-function stretchesOf(watcher: Watcher): Stretch[] {
-  const start = startOf(watcher);
-  hold(start !== undefined, `${watcher.plan.name} was never told where it begins; ${watcher.summary}`);
+/** Where it stands: the last id that it was given, by whatever frame. */
+function positionOf({ plan, seen }: Watcher): string | null {
+  for (const one of [...seen].reverse()) if ('id' in one && one.id !== null) return one.id;
+  return plan.from === 'live' || plan.from === 'earliest' ? null : plan.from;
+}
+
+function stretchesOf(watcher: Watcher, start: string | null): Stretch[] {
   const stretches: { after: string | null; ids: string[] }[] = [{ after: start, ids: [] }];
   for (const one of watcher.seen) {
     if (one.kind === 'gap') stretches.push({ after: one.id, ids: [] });
@@ -51,11 +55,13 @@ export function expectDelivered(
 ): void {
   const { plan, faults, gaps } = watcher;
   const say = (what: string): string =>
-    `client ${plan.name}, filter ${JSON.stringify(plan.watch)}: ${what}\nseed ${context.seed}; ${journal.positions}\n${watcher.summary}`;
+    `client ${plan.name}, filter ${JSON.stringify(plan.watch)}: ${what}\n${placesOf(context, watcher, journal, expectation)}\n${watcher.summary}`;
   hold(faults.length === 0, () => say(`${faults.length} faults, the first: ${faults[0] ?? ''}`));
   const allowed = expectation.gaps ?? 0;
   hold(gaps.length === allowed, () => say(`${gaps.length} gaps instead of ${allowed}: ${JSON.stringify(gaps)}`));
-  const stretches = stretchesOf(watcher);
+  const start = startOf(watcher);
+  hold(start !== undefined, () => say('it was never told where it begins'));
+  const stretches = stretchesOf(watcher, start);
   for (const [index, { after, ids }] of stretches.entries()) {
     const isLast = index === stretches.length - 1;
     const truth = isLast ? journal : (expectation.before ?? journal);
@@ -64,6 +70,13 @@ export function expectDelivered(
     hold(difference === null, () => say(`behind ${after ?? 'the beginning'}: ${difference ?? ''}`));
     context.checked('deliveries', ids.length);
   }
+}
+
+/** The seed, the journal as it was read, the one before it where there was one, and where the client stood. Where bus and router stand now is for `onFailure`. */
+function placesOf(context: StressContext, watcher: Watcher, journal: Journal, { before }: Expectation): string {
+  const stood = positionOf(watcher);
+  const truths = before === undefined ? journal.positions : `${journal.positions}; before it ${before.positions}`;
+  return `seed ${context.seed}; ${truths}; the client stood at ${stood === null ? 'no position' : journal.named(stood)}`;
 }
 
 function endOf(watcher: Watcher, { until }: Expectation): string | null {
@@ -109,8 +122,9 @@ export async function expectAllDelivered(
 }
 
 function hasAll(watcher: Watcher, journal: Journal, expectation: Expectation): boolean {
-  if (startOf(watcher) === undefined) return false;
-  const last = stretchesOf(watcher).at(-1);
+  const start = startOf(watcher);
+  if (start === undefined) return false;
+  const last = stretchesOf(watcher, start).at(-1);
   if (last === undefined) return false;
   const end = endOf(watcher, expectation);
   // Not told that it is over, and not kept open: it is still to come.

@@ -40,9 +40,9 @@ export class Journal {
   named(id: string | undefined): string {
     if (id === undefined) return 'nothing';
     const event = this.#byId.get(id);
-    return event === undefined
-      ? `${id} (not an event of this journal)`
-      : `${id} (sequence ${event.sequence}, ${event.path})`;
+    if (event !== undefined) return `${id} (sequence ${event.sequence}, ${event.path})`;
+    const record = this.records.find((one) => one.id === id);
+    return `${id} (${record === undefined ? 'not an event of this journal' : `sequence ${record.sequence}, a change`})`;
   }
 
   get positions(): string {
@@ -85,12 +85,26 @@ export function describeBus(address: string, cursor = ''): Promise<DescribeRespo
   return withClient(address, (client) => client.describe(cursor));
 }
 
+/** A router that hangs is what a failure may be about. */
+const routerPatienceMs = 3_000;
+
 /** The positions of a bus in one line, or why they are not to be had; for `onFailure`. */
 export async function positionsOfBus(address: string): Promise<string> {
   try {
     return positionsOf(await describeBus(address));
   } catch (error) {
     return `bus ${address}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** Where a router stands, in one line, or why that is not to be had; for `onFailure`. */
+export async function positionOfRouter(http: string): Promise<string> {
+  try {
+    const answer = await fetch(`${http}/readyz`, { signal: AbortSignal.timeout(routerPatienceMs) });
+    const { status, last_event_id: id, lag } = (await answer.json()) as Record<string, unknown>;
+    return `router ${http}: ${String(status)}, stands at ${String(id)}, lag ${String(lag)}`;
+  } catch (error) {
+    return `router ${http}: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { portToComeBackTo } from '../../support/free-port.ts';
 import { type System, startProgram, temporaryDirectory } from '../../support/system.ts';
 import { hold, type StressContext } from '../scenario.ts';
-import { positionsOfBus } from './journal.ts';
+import { positionOfRouter, positionsOfBus } from './journal.ts';
 
 /** Standard error of a program, so much of its end, beside a failure. */
 const saidCharacters = 1_500;
@@ -124,6 +124,7 @@ export async function upPlace(context: StressContext, settings: PlaceSettings = 
     settings.environment,
   );
   context.onFailure(() => positionsOfBus(place.grpc));
+  context.onFailure(() => positionOfRouter(place.http));
   return place;
 }
 
@@ -151,6 +152,7 @@ export async function routerPlace(context: StressContext, bus: string, more: rea
     ...routerWords,
     ...more,
   ]);
+  context.onFailure(() => positionOfRouter(place.http));
   await place.system.untilReady('ready');
   return place;
 }
