@@ -3,6 +3,7 @@ import type { ShardReply, ShardTask } from '../contract/shard-messages.ts';
 import type { BusCalls, UpstreamFlow } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
+import type { Waits } from '../registrar/history-desk.ts';
 import type { WindowSink } from './intake.ts';
 
 /** One shard's thread as the dispatcher reaches it. */
@@ -23,6 +24,8 @@ export interface DispatcherDependencies {
   readonly bus: BusCalls;
   readonly flow: UpstreamFlow;
   readonly clock: Clock;
+  /** For one read of history that fails by a defect. */
+  readonly backoff: () => Waits;
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly connectionsPerAddressMax: number;

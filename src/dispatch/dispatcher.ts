@@ -83,9 +83,10 @@ export class Dispatcher implements UpstreamSink {
         onFault('join', fault);
       },
     });
-    this.#history = new HistoryDesk(bus, clock, (fault) => {
+    const historyFailed = (fault: unknown): void => {
       onFault('history', fault);
-    });
+    };
+    this.#history = new HistoryDesk({ bus, clock, backoff: dependencies.backoff, onFault: historyFailed });
     this.#control = new ControlDesk({
       ...shared,
       health: () => this.health(),
