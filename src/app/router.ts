@@ -101,6 +101,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       acceptor.removeChild(hosts[shard]?.descriptor ?? 0);
       fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
     },
+    busResponsive: () => options.busResponsive?.() ?? null,
     onPublished: (seconds) => {
       metrics.published(seconds * 1_000);
     },

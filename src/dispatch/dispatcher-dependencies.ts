@@ -39,6 +39,8 @@ export interface DispatcherDependencies {
   readonly onShardResponsive: (shard: number, responsive: boolean) => void;
   /** A shard has been silent for `shardGivenUpMs`: it is not waited for any more. */
   readonly onShardGivenUp: (shard: number) => void;
+  /** Whether the bus's thread gives signs of life; null when it is another process. */
+  readonly busResponsive: () => boolean | null;
   readonly onPublished: (seconds: number, entries: number) => void;
   /** The stream from the bus was held back for so long. */
   readonly onHeldBack: (milliseconds: number) => void;

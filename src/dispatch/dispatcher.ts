@@ -284,7 +284,7 @@ export class Dispatcher implements UpstreamSink {
   }
 
   health(): HealthAnswer {
-    return healthOf(this.#mailboxes.length, this.#watchdog);
+    return healthOf(this.#mailboxes.length, this.#watchdog, this.#with.busResponsive());
   }
 
   readiness(): ReadinessAnswer {

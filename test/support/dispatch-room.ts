@@ -109,6 +109,7 @@ export function openRoom(t: ExecutionContext, connectionsMax = 100): Room {
     onShardResponsive: (shard, responsive) => faults.push(`shard ${shard} ${responsive ? 'answers' : 'is silent'}`),
     onShardGivenUp: (shard) => faults.push(`shard ${shard} was given up`),
     onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
+    busResponsive: () => null,
     onPublished: () => undefined,
     onHeldBack: (milliseconds) => heldBackMs.push(milliseconds),
   });
