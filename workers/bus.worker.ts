@@ -25,7 +25,7 @@ async function stop(bus: RunningBus): Promise<void> {
 port.on('message', (command: BusCommand) => {
   if (running === null) abandoned.abort();
   else if (command.kind === 'stop') void stop(running);
-  else report({ kind: 'stats', stats: running.journal.stats() });
+  else report(command.kind === 'ping' ? { kind: 'pong' } : { kind: 'stats', stats: running.journal.stats() });
 });
 startBus(workerData as BusSettings, { onWarning, abandoned: abandoned.signal }).then(
   (bus) => {

@@ -17,6 +17,8 @@ export interface RouterOptions {
   readonly connectionsPerAddress: number;
   /** Events and changes a second over HTTP; 0 is no limit. */
   readonly publishRate: number;
+  /** For `/healthz`, where the bus is a thread of the same process. */
+  readonly busResponsive?: () => boolean;
   readonly edge: EdgeSettings;
   readonly log: Log;
   /** For the threads, which make their own. */
@@ -26,7 +28,7 @@ export interface RouterOptions {
 /** A router that serves. */
 export interface RunningRouter {
   readonly httpPort: number;
-  /** Alive, and if not, which shard is silent. */
+  /** Alive, and if not, which thread is silent. */
   health(): Extract<ControlAnswer, { kind: 'health' }>;
   /**
    * Stops accepting, ends every stream with `done` and `shutdown`, closes the threads in order. Resolves when the port is closed. Rejects with a

@@ -1,11 +1,13 @@
 import { systemClock } from '../core/clock.ts';
-import { BusError, StartError } from '../core/failure.ts';
-import { damagesRememberedMax, shardGivenUpMs, writesDrainMs } from '../core/limits.ts';
+import { StartError } from '../core/failure.ts';
+import { damagedRetryMs, historyRetryMs, shardGivenUpMs, writesDrainMs } from '../core/limits.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { createAcceptor } from '../edge/acceptor.ts';
 import { loadUws } from '../edge/uws.ts';
 import { ExecutionRegistry } from '../executions/registry.ts';
+import { faultMemory, isDamage } from '../observe/fault-memory.ts';
 import { routerMetrics } from '../observe/router-metrics.ts';
+import { Backoff } from '../upstream/backoff.ts';
 import { BusGateway } from '../upstream/bus-gateway.ts';
 import { JournalView } from '../upstream/journal-view.ts';
 import { Upstream } from '../upstream/upstream.ts';
@@ -59,7 +61,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-  const isOldDamage = damageMemory();
+  const isOldFault = faultMemory();
   const view = new JournalView();
   const dispatcher = new Dispatcher({
     shards: hosts,
@@ -75,12 +77,13 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       },
     },
     clock,
+    backoff: () => new Backoff(historyRetryMs, damagedRetryMs, randomFraction),
     connectionsMax: options.connections,
     connectionsPerAddressMax: options.connectionsPerAddress,
     publishRate: options.publishRate,
     onFault: (what, error) => {
       metrics.faulted(what);
-      if (!isOldDamage(error)) log.error({ error, what }, 'a fault was contained');
+      if (!isOldFault(what, error)) log.error({ error, what }, 'a fault was contained');
     },
     onShardResponsive: (shard, responsive) => {
       const descriptor = hosts[shard]?.descriptor ?? 0;
@@ -98,6 +101,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       acceptor.removeChild(hosts[shard]?.descriptor ?? 0);
       fail(new StartError(`the thread of shard ${shard} was lost: ${String(cause)}`, 1, { cause }));
     },
+    busResponsive: () => options.busResponsive?.() ?? null,
     onPublished: (seconds) => {
       metrics.published(seconds * 1_000);
     },
@@ -118,7 +122,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     onTrouble: (what, error) => {
       const reason = error instanceof Error ? error.message : String(error);
       if (!isDamage(error)) log.warn({ what, reason }, 'the bus is away');
-      else if (!isOldDamage(error)) log.error({ what, reason }, 'the bus cannot read its journal on');
+      else if (!isOldFault(what, error)) log.error({ what, reason }, 'the bus cannot read its journal on');
     },
   });
   dispatcher.start();
@@ -162,19 +166,6 @@ function patience(waitMs: number): Promise<void> {
   return new Promise((resolve) => {
     systemClock.after(waitMs, resolve, { background: true });
   });
-}
-
-const isDamage = (error: unknown): error is BusError => error instanceof BusError && error.code === 'damaged';
-
-/** Answers true for a damage of the journal that was said already: it is met again with every try, and said once a place. */
-function damageMemory(): (error: unknown) => boolean {
-  const said = new Set<string>();
-  return (error) => {
-    if (!isDamage(error)) return false;
-    const isOld = said.has(error.message) || said.size >= damagesRememberedMax;
-    if (!isOld) said.add(error.message);
-    return isOld;
-  };
 }
 
 function setupOf(options: RouterOptions, window: ShardSetup['window'], shard: number): Omit<ShardSetup, 'pulse'> {

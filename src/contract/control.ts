@@ -65,6 +65,8 @@ export interface ExecutionView {
 export interface HealthReport {
   readonly status: 'ok' | 'failing';
   readonly shards: readonly { readonly shard: number; readonly responsive: boolean }[];
+  /** Where the bus is a thread of the same process (`up`). */
+  readonly bus?: { readonly responsive: boolean };
 }
 
 export interface ReadinessReport {

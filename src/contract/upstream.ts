@@ -37,6 +37,8 @@ export type PublishEntry =
 export interface PublishReceipt {
   readonly ids: readonly EventId[];
   readonly lastSequence: Sequence;
+  /** Whether the acknowledging journal is the one that this router's view is of, now; what cannot be told within `waitMs` counts as no. Never rejects. */
+  readonly isOfView: (waitMs: number) => Promise<boolean>;
 }
 
 export interface HistoryRequest {
@@ -53,7 +55,8 @@ export interface BusCalls {
   publish(entries: readonly PublishEntry[]): Promise<PublishReceipt>;
   /** `cursor`: also say where it stands. */
   describe(cursor: string | null, deadlineMs: number): Promise<JournalDescription>;
-  history(request: HistoryRequest): Promise<HistoryOutcome>;
+  /** `unwanted` aborted: nobody waits for it any more; the call is cancelled at the bus, and it rejects. */
+  history(request: HistoryRequest, unwanted: AbortSignal): Promise<HistoryOutcome>;
   /** The memory of a block that nobody needs any more. */
   giveBack(bytes: ArrayBuffer): void;
 }

@@ -3,6 +3,7 @@ import type { ShardReply, ShardTask } from '../contract/shard-messages.ts';
 import type { BusCalls, UpstreamFlow } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ExecutionRegistry } from '../executions/registry.ts';
+import type { Waits } from '../registrar/history-desk.ts';
 import type { WindowSink } from './intake.ts';
 
 /** One shard's thread as the dispatcher reaches it. */
@@ -23,6 +24,8 @@ export interface DispatcherDependencies {
   readonly bus: BusCalls;
   readonly flow: UpstreamFlow;
   readonly clock: Clock;
+  /** For one read of history that fails by a defect. */
+  readonly backoff: () => Waits;
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly connectionsPerAddressMax: number;
@@ -36,6 +39,8 @@ export interface DispatcherDependencies {
   readonly onShardResponsive: (shard: number, responsive: boolean) => void;
   /** A shard has been silent for `shardGivenUpMs`: it is not waited for any more. */
   readonly onShardGivenUp: (shard: number) => void;
+  /** Whether the bus's thread gives signs of life; null when it is another process. */
+  readonly busResponsive: () => boolean | null;
   readonly onPublished: (seconds: number, entries: number) => void;
   /** The stream from the bus was held back for so long. */
   readonly onHeldBack: (milliseconds: number) => void;

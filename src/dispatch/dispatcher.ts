@@ -83,9 +83,10 @@ export class Dispatcher implements UpstreamSink {
         onFault('join', fault);
       },
     });
-    this.#history = new HistoryDesk(bus, clock, (fault) => {
+    const historyFailed = (fault: unknown): void => {
       onFault('history', fault);
-    });
+    };
+    this.#history = new HistoryDesk({ bus, clock, backoff: dependencies.backoff, onFault: historyFailed });
     this.#control = new ControlDesk({
       ...shared,
       health: () => this.health(),
@@ -283,7 +284,7 @@ export class Dispatcher implements UpstreamSink {
   }
 
   health(): HealthAnswer {
-    return healthOf(this.#mailboxes.length, this.#watchdog);
+    return healthOf(this.#mailboxes.length, this.#watchdog, this.#with.busResponsive());
   }
 
   readiness(): ReadinessAnswer {

@@ -6,11 +6,12 @@ import type { Watchdog } from './watchdog.ts';
 export type HealthAnswer = Extract<ControlAnswer, { kind: 'health' }>;
 export type ReadinessAnswer = Extract<ControlAnswer, { kind: 'readiness' }>;
 
-/** Alive: every shard has given a sign of life within `shardUnresponsiveMs`. */
-export function healthOf(shardCount: number, watchdog: Watchdog): HealthAnswer {
+/** Alive: every shard has given a sign of life within `shardUnresponsiveMs`, and so has the bus; null: it is another process. */
+export function healthOf(shardCount: number, watchdog: Watchdog, busResponsive: boolean | null): HealthAnswer {
   const shards = Array.from({ length: shardCount }, (_, shard) => ({ shard, responsive: watchdog.responsive(shard) }));
-  const healthy = shards.every(({ responsive }) => responsive);
-  return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards } };
+  const healthy = busResponsive !== false && shards.every(({ responsive }) => responsive);
+  const bus = busResponsive === null ? {} : { bus: { responsive: busResponsive } };
+  return { kind: 'health', healthy, report: { status: healthy ? 'ok' : 'failing', shards, ...bus } };
 }
 
 export interface RouterFacts {

@@ -170,7 +170,10 @@ export class ControlDesk {
       const startMs = clock.monotonicMs();
       const receipt = await bus.publish(entries);
       this.#with.onPublished((clock.monotonicMs() - startMs) / 1_000, entries.length);
-      const visible = await waiters.until(receipt.lastSequence, visibleWaitMs);
+      const visibleByMs = clock.monotonicMs() + visibleWaitMs;
+      const passed = await waiters.until(receipt.lastSequence, visibleWaitMs);
+      // Asked after the wait: the position that was passed may be one of a journal that has taken the place of the other meanwhile.
+      const visible = passed && (await receipt.isOfView(visibleByMs - clock.monotonicMs()));
       return { ids: receipt.ids, visible };
     } finally {
       this.#writes -= 1;

@@ -1,7 +1,7 @@
 import type { ShardReport } from '../contract/shard-messages.ts';
 import type { BusCalls } from '../contract/upstream.ts';
 import type { Clock } from '../core/clock.ts';
-import { BusError } from '../core/failure.ts';
+import { BusError, type BusFailure } from '../core/failure.ts';
 import { damagedRetryMs, historyReadsMax, historyRetryMs } from '../core/limits.ts';
 import type { ShardMail } from './shard-mail.ts';
 
@@ -10,19 +10,39 @@ type HistoryReport = Extract<ShardReport, { kind: 'read-history' }>;
 interface Read {
   readonly report: HistoryReport;
   readonly mailbox: ShardMail;
-  /** Nobody waits for it any more. */
-  dropped: boolean;
+  /** Aborted when nobody waits for it any more. */
+  readonly wanted: AbortController;
+  /** Null until it has failed by a defect. */
+  backoff: Waits | null;
 }
+
+/** Waits between tries that each fail. */
+export interface Waits {
+  next(): number;
+}
+
+export interface HistoryDeskDependencies {
+  readonly bus: BusCalls;
+  readonly clock: Clock;
+  /** For one read that fails by a defect: the same again is likely to fail again. */
+  readonly backoff: () => Waits;
+  readonly onFault: (fault: unknown) => void;
+}
+
+/** The bus is away, slow or busy. */
+const weather: ReadonlySet<BusFailure> = new Set(['unavailable', 'deadline', 'throttled']);
 
 /**
  * Blocks of history for the shards: `historyReadsMax` at a time over all sessions, first come first served. A session asks for its next block only when it
  * has written the last, and goes to the end of the queue then: that is the fairness. A read that the bus cannot answer is asked again
- * until it can: its session keeps its cursor and its heartbeats.
- * Bounded by the sessions: each has at most one request, and a request whose sessions have all left is dropped, wherever it stands.
+ * until it can: its session keeps its cursor and its heartbeats. The bus's weather passes within seconds and is asked after `historyRetryMs`; a defect is
+ * told, and asked again ever more rarely.
+ * Bounded by the sessions: each has at most one request, and a request whose sessions have all left is dropped, wherever it stands: at the bus, its call is cancelled.
  */
 export class HistoryDesk {
   readonly #bus: BusCalls;
   readonly #clock: Clock;
+  readonly #backoff: () => Waits;
   readonly #onFault: (fault: unknown) => void;
   readonly #queue: Read[] = [];
   /** Every read that is not answered: in the queue, at the bus, or between two tries. */
@@ -30,10 +50,11 @@ export class HistoryDesk {
   #reading = 0;
   #closed = false;
 
-  constructor(bus: BusCalls, clock: Clock, onFault: (fault: unknown) => void) {
-    this.#bus = bus;
-    this.#clock = clock;
-    this.#onFault = onFault;
+  constructor(dependencies: HistoryDeskDependencies) {
+    this.#bus = dependencies.bus;
+    this.#clock = dependencies.clock;
+    this.#backoff = dependencies.backoff;
+    this.#onFault = dependencies.onFault;
   }
 
   get queued(): number {
@@ -48,7 +69,7 @@ export class HistoryDesk {
   }
 
   ask(mailbox: ShardMail, report: HistoryReport): void {
-    const read: Read = { report, mailbox, dropped: false };
+    const read: Read = { report, mailbox, wanted: new AbortController(), backoff: null };
     const reads = this.#open.get(mailbox) ?? new Map<number, Read>();
     this.#open.set(mailbox, reads.set(report.ticket, read));
     this.#queue.push(read);
@@ -59,8 +80,8 @@ export class HistoryDesk {
   drop(mailbox: ShardMail, ticket: number): void {
     const read = this.#open.get(mailbox)?.get(ticket);
     if (read === undefined) return;
-    read.dropped = true;
     this.#forget(read);
+    read.wanted.abort();
     const place = this.#queue.indexOf(read);
     if (place !== -1) this.#queue.splice(place, 1);
   }
@@ -68,6 +89,7 @@ export class HistoryDesk {
   close(): void {
     this.#closed = true;
     this.#queue.length = 0;
+    for (const reads of this.#open.values()) for (const read of reads.values()) read.wanted.abort();
     this.#open.clear();
   }
 
@@ -92,8 +114,8 @@ export class HistoryDesk {
   async #read(read: Read): Promise<void> {
     const { executionIds, after, until, bytesMax, ticket } = read.report;
     try {
-      const outcome = await this.#bus.history({ executionIds, after, until, bytesMax });
-      if (read.dropped) {
+      const outcome = await this.#bus.history({ executionIds, after, until, bytesMax }, read.wanted.signal);
+      if (read.wanted.signal.aborted) {
         if (outcome.kind === 'block') this.#bus.giveBack(outcome.bytes);
         return;
       }
@@ -101,18 +123,27 @@ export class HistoryDesk {
       const transfer = outcome.kind === 'block' ? [outcome.bytes] : [];
       read.mailbox.post({ kind: 'history', ticket, outcome }, transfer);
     } catch (failure) {
-      // Whatever it was, the session keeps its cursor and waits; what is not the bus's weather is said.
-      const damaged = failure instanceof BusError && failure.code === 'damaged';
-      if (damaged || !(failure instanceof BusError)) this.#onFault(failure);
+      if (read.wanted.signal.aborted) return;
+      // Whatever it was, the session keeps its cursor and waits.
       this.#clock.after(
-        damaged ? damagedRetryMs : historyRetryMs,
+        this.#waitAfter(failure, read),
         () => {
-          if (this.#closed || read.dropped) return;
+          if (this.#closed || read.wanted.signal.aborted) return;
           this.#queue.push(read);
           this.#next();
         },
         { background: true },
       );
     }
+  }
+
+  /** What is not the bus's weather is said. */
+  #waitAfter(failure: unknown, read: Read): number {
+    const code = failure instanceof BusError ? failure.code : 'internal';
+    if (weather.has(code)) return historyRetryMs;
+    this.#onFault(failure);
+    if (code === 'damaged') return damagedRetryMs;
+    read.backoff ??= this.#backoff();
+    return read.backoff.next();
   }
 }

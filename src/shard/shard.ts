@@ -59,11 +59,14 @@ export class Shard implements StreamDoor {
     const failed = (session: Session, fault: unknown): void => {
       this.#sessions.failed('drain', session, fault);
     };
+    const groupFailed = (members: readonly Session[], fault: unknown): void => {
+      this.#sessions.failedTogether('drain', members, fault);
+    };
     const behind = (session: Session): void => {
       this.#catchUp.enqueue(session);
     };
-    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, behind, bytesMax });
-    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, observer, clock, beat }, start);
+    const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, groupFailed, behind, bytesMax });
+    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, beat }, start);
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);
@@ -267,9 +270,7 @@ export class Shard implements StreamDoor {
       this.#sessions.failed(message.kind, concerned, fault);
       return;
     }
-    this.#with.onFault(message.kind, fault);
-    if (message.kind !== 'resync') return;
-    for (const session of [...byKey.values()]) this.#sessions.failed(message.kind, session, fault);
+    this.#sessions.failedTogether(message.kind, message.kind === 'resync' ? [...byKey.values()] : [], fault);
   }
 
   #guard(what: FaultPlace, action: () => void): void {

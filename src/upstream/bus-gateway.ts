@@ -46,8 +46,22 @@ export class BusGateway implements BusCalls {
   }
 
   async publish(entries: readonly PublishEntry[]): Promise<PublishReceipt> {
+    const isCertain = this.#view.writing();
     const response = await this.#client.publish({ entries: entries.map(entryMessage) });
-    return { ids: response.ids as readonly EventId[], lastSequence: toSequence(response.last_sequence) };
+    const receipt = { ids: response.ids as readonly EventId[], lastSequence: toSequence(response.last_sequence) };
+    const isOfView = async (waitMs: number): Promise<boolean> =>
+      isCertain(receipt) || (await this.#holds(receipt.ids.at(-1), waitMs));
+    return { ...receipt, isOfView };
+  }
+
+  async #holds(id: EventId | undefined, waitMs: number): Promise<boolean> {
+    if (id === undefined) return false;
+    try {
+      return this.#view.holds(id, await this.describe(id, waitMs));
+    } catch (failure) {
+      if (failure instanceof BusError) return false;
+      throw failure;
+    }
   }
 
   /**
@@ -98,14 +112,14 @@ export class BusGateway implements BusCalls {
   }
 
   /** One block: what matches in (after, until], about `bytesMax`, and never more than `historyBlockBytes`. */
-  async history(request: HistoryRequest): Promise<HistoryOutcome> {
+  async history(request: HistoryRequest, unwanted?: AbortSignal): Promise<HistoryOutcome> {
     // Executions that nobody has: nothing to read, and an empty list would mean all.
     if (request.executionIds.length === 0) {
       return { kind: 'block', bytes: new ArrayBuffer(0), length: 0, through: request.until };
     }
     const buffer = this.#buffers.take();
     try {
-      const outcome = await this.#read(request, buffer);
+      const outcome = await this.#read(request, buffer, unwanted);
       // Its records are of another life of the journal than the place that it leads up to, or of another journal.
       if (outcome.kind === 'block' && tagOf(outcome.through) !== tagOf(request.until)) {
         await this.describe(null, historyDescribeMs);
@@ -122,12 +136,12 @@ export class BusGateway implements BusCalls {
     this.#buffers.giveBack(bytes);
   }
 
-  async #read(request: HistoryRequest, buffer: ArrayBuffer): Promise<HistoryOutcome> {
+  async #read(request: HistoryRequest, buffer: ArrayBuffer, unwanted?: AbortSignal): Promise<HistoryOutcome> {
     const { executionIds, after, until, bytesMax } = request;
     const builder = new HistoryBlockBuilder(buffer, this.#encoder);
     const reader = new RecordReader();
     let through: JournalPosition | null = null;
-    const batches = this.#client.read({
+    const asked = {
       after_sequence: after,
       until_sequence: until.sequence,
       // More than the bus takes in one call: read all, and the shard leaves out what is not watched.
@@ -135,7 +149,8 @@ export class BusGateway implements BusCalls {
       // Frames are up to twice as large as records.
       limit_bytes: bytesMax / 2,
       events_only: true,
-    });
+    };
+    const batches = this.#client.read(asked, unwanted);
     try {
       for await (const batch of batches) {
         reader.reset(batch);

@@ -165,7 +165,7 @@ export class Upstream implements UpstreamFlow {
     this.#backoff.reset();
     if (view !== null) this.#newView(this.#throughOf(bytes) ?? view.journal.origin, view);
     // The bus has taken our position as one of its own: the journal that it described just before is the one that we are in.
-    else this.#with.view.begin(journal.journalId, this.#position.sequence);
+    else this.#with.view.begin(journal, this.#position.sequence);
     if (this.#connectedOnce) onReconnected();
     this.#connectedOnce = true;
     sink.connected(true);
@@ -185,7 +185,7 @@ export class Upstream implements UpstreamFlow {
     }
     this.#position = start;
     this.#resume = { kind: 'after', position: start };
-    this.#with.view.begin(journal.journalId, start.sequence);
+    this.#with.view.begin(journal, start.sequence);
     this.#with.sink.view({ start, executions: snapshot.executions, gap });
   }
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { startBus } from '../../src/app/commands/bus-thread.ts';
-import { StartError } from '../../src/core/failure.ts';
+import { StartError, StuckThreadError } from '../../src/core/failure.ts';
 
 const entry = new URL('../support/fake-bus.worker.js', import.meta.url);
 const quiet = { warn: () => undefined };
@@ -32,6 +32,24 @@ test('a thread that crashes before it is ready is an error, not a wait for ever'
 test('a bus that ends by itself later settles `failed` with its last words', async (t) => {
   const bus = await startBus({ mode: 'fails-later' }, quiet, { entry });
   t.is((await bus.failed).message, 'the disk is gone');
+});
+
+// A scrape every few seconds would leave a promise, and a message in its queue, each time.
+test('a thread that does not answer is asked for its counts once, is told as silent, and given up', async (t) => {
+  const warnings: string[] = [];
+  const log = { warn: (_fields: object, message: string) => warnings.push(message) };
+  const startMs = performance.now();
+  const bus = await startBus({ mode: 'deaf' }, log, { entry });
+  const first = bus.stats();
+  t.is(bus.stats(), first);
+  t.true(bus.responsive());
+  t.is(await first, null, 'answered when it counts as silent');
+  t.false(bus.responsive());
+  t.is(await bus.stats(), null);
+  t.deepEqual(warnings, ['the clock stepped', "the bus's thread does not answer"]);
+  t.regex((await bus.failed).message, /the bus's thread has not answered for \d+ ms/);
+  t.true(performance.now() - startMs < 7_000);
+  await t.throwsAsync(bus.stop(), { instanceOf: StuckThreadError });
 });
 
 test('warnings are passed on, before it is ready too; counts are answered while it lives', async (t) => {

@@ -16,6 +16,7 @@ import { AdmissionDesk } from '../../src/registrar/admission-desk.ts';
 import { ControlDesk } from '../../src/registrar/control-desk.ts';
 import { HistoryDesk } from '../../src/registrar/history-desk.ts';
 import { PositionWaiters } from '../../src/registrar/position-waiters.ts';
+import { Backoff } from '../../src/upstream/backoff.ts';
 import { describedJournal, FakeBus } from '../support/fake-bus.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { FakeMail } from '../support/fake-mail.ts';
@@ -67,8 +68,13 @@ function historyDesk(): { clock: FakeClock; bus: FakeBus; mail: FakeMail; faults
   const clock = new FakeClock();
   const bus = new FakeBus();
   const faults: unknown[] = [];
-  const desk = new HistoryDesk(bus, clock, (fault) => {
-    faults.push(fault);
+  const desk = new HistoryDesk({
+    bus,
+    clock,
+    backoff: () => new Backoff(historyRetryMs, damagedRetryMs, () => 1),
+    onFault: (fault) => {
+      faults.push(fault);
+    },
   });
   return { clock, bus, mail: new FakeMail(), faults, desk };
 }
@@ -148,6 +154,42 @@ test('a read before a damaged place of the journal is said, and asked again in 5
   bus.histories.next().answer(block());
   await settled();
   t.deepEqual(ticketsOf(mail), [1]);
+});
+
+// It would fail the same way each time: four tries a second of every such reader, for as long as it stays, and as many lines of log.
+test('a read that fails by a defect is told each time, and asked again ever more rarely', async (t) => {
+  const { clock, bus, mail, faults, desk } = historyDesk();
+  desk.ask(mail, read(1));
+  for (const [tries, waitMs] of [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000].entries()) {
+    bus.histories.next().fail('internal');
+    await settled();
+    t.is(faults.length, tries + 1);
+    await clock.pass(waitMs - 1);
+    t.is(bus.histories.count, tries + 1);
+    await clock.pass(1);
+    t.is(bus.histories.count, tries + 2);
+  }
+  desk.ask(mail, read(2));
+  bus.histories.next().answer(block());
+  bus.histories.next().fail('internal');
+  await settled();
+  await clock.pass(250);
+  t.is(bus.histories.open.length, 1, 'another read begins with a short wait');
+  t.deepEqual(ticketsOf(mail), [1]);
+});
+
+// The eight places are for those that somebody waits for.
+test('a read at the bus that is dropped, or open when the router stops, is told to the bus', async (t) => {
+  const { bus, mail, desk } = historyDesk();
+  for (const ticket of [1, 2]) desk.ask(mail, read(ticket));
+  const aborted = (): boolean[] => bus.unwanted.map((signal) => signal.aborted);
+  t.deepEqual(aborted(), [false, false]);
+  desk.drop(mail, 1);
+  t.deepEqual(aborted(), [true, false]);
+  bus.histories.next().fail('internal');
+  await settled();
+  desk.close();
+  t.deepEqual(aborted(), [true, true]);
 });
 
 interface Control {
@@ -286,6 +328,31 @@ test('writes in flight are bounded by number and by bytes, and a failed one give
   t.like(await large, { kind: 'failed', code: 'invalid' });
   void bytes.desk.call(publish(writeBytesInFlightMax));
   t.is(bytes.bus.publishes.count, 2);
+});
+
+// The position of another journal was passed long ago: `visible` would send the publisher to read what is not there.
+test('a write that another journal than that of the view acknowledged is pending, whatever was passed', async (t) => {
+  const { clock, bus, waiters, desk } = controlDesk();
+  waiters.advance(50 as Sequence);
+  const ofAnother = (sequence: number): Parameters<ReturnType<typeof bus.publishes.next>['answer']>[0] => ({
+    ids: [testId(sequence)],
+    lastSequence: sequence as Sequence,
+    isOfView: () => Promise.resolve(false),
+  });
+  const first = desk.call(publish(10));
+  bus.publishes.next().answer(ofAnother(5));
+  t.like(await first, { kind: 'published', visible: false });
+  const change = desk.call({ kind: 'change-execution', executionId: a, status: 'running', tags: [], reason: null });
+  bus.publishes.next().answer(ofAnother(6));
+  t.like(await change, { kind: 'execution', visible: false, execution: { last_event_id: testId(6) } });
+  // Acknowledged by the journal of the view, which is replaced before the write has come.
+  let isOfView = true;
+  const replaced = desk.call(publish(10));
+  bus.publishes.next().answer({ ...ofAnother(60), isOfView: () => Promise.resolve(isOfView) });
+  await clock.pass(100);
+  isOfView = false;
+  waiters.restart(70 as Sequence);
+  t.like(await replaced, { kind: 'published', visible: false });
 });
 
 const events = (count: number): { kind: 'publish'; events: StorageEventInput[]; bytes: number } => ({

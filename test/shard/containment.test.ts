@@ -135,3 +135,41 @@ test('streams that want the same but name their values in another order are one 
   t.is(harness.shard.gauges().groups, 1);
   harness.close();
 });
+
+// What is done once for a group (its slices, its place in the budget) is no fault of any other: those that have their turn after it were left without the batch, and their position behind it.
+for (const heavy of [false, true]) {
+  test(`an exception in what is done for a ${heavy ? 'heavy' : 'light'} group closes its members, is told once, and no other group loses an event`, (t) => {
+    for (let broken = 0; broken < 3; broken += 1) {
+      const harness = new ShardHarness();
+      harness.change(a, 'running');
+      const clients = ['x', 'y', 'z'].flatMap((path) =>
+        [0, 1].map(() => harness.join({ values: [a], filter: parseFilter(null, path, null) })),
+      );
+      const more = heavy ? { uri: 'u'.repeat(4_000) } : {};
+      for (const path of ['x/1', 'y/1', 'z/1', 'x/2', 'y/2', 'z/2']) harness.event(a, path, more);
+      let groups = 0;
+      harness.observe.latency = () => {
+        groups += 1;
+        if (groups === broken + 1) throw new Broken('latency');
+      };
+      harness.drain();
+      harness.clock.settle();
+      t.is(groups, 3, 'every group has had its turn');
+      for (const path of ['x/3', 'y/3', 'z/3']) harness.event(a, path);
+      harness.drain();
+      for (const [index, client] of clients.entries()) {
+        const ofBroken = Math.floor(index / 2) === broken;
+        const side = ['x', 'y', 'z'][Math.floor(index / 2)] ?? '';
+        t.is(client.socket.aborted, ofBroken);
+        t.deepEqual(client.socket.paths, ofBroken ? [] : [`${side}/1`, `${side}/2`, `${side}/3`]);
+      }
+      t.deepEqual(harness.seen.disconnected, ['failure', 'failure']);
+      t.deepEqual(
+        harness.faults.map(({ what, fault }) => [what, fault instanceof Broken]),
+        [['drain', true]],
+      );
+      t.is(harness.take('lapped'), null);
+      harness.close();
+    }
+  });
+}

@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
 import type { ShardMessage, ShardReply, ShardReport, ShardTask } from '../../src/contract/shard-messages.ts';
 import type { ViewChange } from '../../src/contract/upstream.ts';
+import { historyRetryMs } from '../../src/core/limits.ts';
 import type { Sequence } from '../../src/core/sequence.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import type { ShardLink } from '../../src/dispatch/dispatcher-dependencies.ts';
@@ -100,6 +101,7 @@ export function openRoom(t: ExecutionContext, connectionsMax = 100): Room {
       release: () => flow.push('release'),
     },
     clock,
+    backoff: () => ({ next: () => historyRetryMs }),
     connectionsMax,
     connectionsPerAddressMax: 0,
     publishRate: 0,
@@ -107,6 +109,7 @@ export function openRoom(t: ExecutionContext, connectionsMax = 100): Room {
     onShardResponsive: (shard, responsive) => faults.push(`shard ${shard} ${responsive ? 'answers' : 'is silent'}`),
     onShardGivenUp: (shard) => faults.push(`shard ${shard} was given up`),
     onShardLost: (lost) => faults.push(`shard ${lost} was lost`),
+    busResponsive: () => null,
     onPublished: () => undefined,
     onHeldBack: (milliseconds) => heldBackMs.push(milliseconds),
   });

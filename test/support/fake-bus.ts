@@ -44,22 +44,29 @@ class Calls<Request, Answer> {
   }
 }
 
+/** Of the router's own journal, if the test does not say otherwise. */
+type Acknowledged = Omit<PublishReceipt, 'isOfView'> & Partial<Pick<PublishReceipt, 'isOfView'>>;
+
 /** The bus as a script: each call waits for the test. */
 export class FakeBus implements BusCalls {
-  readonly publishes = new Calls<readonly PublishEntry[], PublishReceipt>();
+  readonly publishes = new Calls<readonly PublishEntry[], Acknowledged>();
   readonly descriptions = new Calls<string | null, JournalDescription>();
   readonly histories = new Calls<HistoryRequest, HistoryOutcome>();
+  /** One for each call for history, in order. */
+  readonly unwanted: AbortSignal[] = [];
   readonly givenBack: ArrayBuffer[] = [];
 
   publish(entries: readonly PublishEntry[]): Promise<PublishReceipt> {
-    return this.publishes.make(entries);
+    const answer = this.publishes.make(entries);
+    return answer.then((receipt) => ({ isOfView: () => Promise.resolve(true), ...receipt }));
   }
 
   describe(cursor: string | null): Promise<JournalDescription> {
     return this.descriptions.make(cursor);
   }
 
-  history(request: HistoryRequest): Promise<HistoryOutcome> {
+  history(request: HistoryRequest, unwanted: AbortSignal): Promise<HistoryOutcome> {
+    this.unwanted.push(unwanted);
     return this.histories.make(request);
   }
 

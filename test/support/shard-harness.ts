@@ -59,6 +59,8 @@ export class ShardHarness {
   readonly shard: Shard;
   /** The bytes of the window, to do damage to. */
   readonly ring: Uint8Array;
+  /** What the shard tells its metrics; a test may put its own in the place of one. */
+  readonly observe: { -readonly [Tell in keyof ShardObserver]: ShardObserver[Tell] };
   readonly faults: { readonly what: string; readonly fault: unknown }[] = [];
   readonly seen = {
     parked: 0,
@@ -83,7 +85,7 @@ export class ShardHarness {
     this.writer = new WindowWriter(memory);
     this.ring = new Uint8Array(memory.ring);
     const { seen } = this;
-    const observer: ShardObserver = {
+    this.observe = {
       delivered: (frames) => {
         seen.frames += frames;
       },
@@ -105,7 +107,7 @@ export class ShardHarness {
     this.shard = new Shard({
       window: new RingReader(memory),
       clock: this.clock,
-      observer,
+      observer: this.observe,
       random: () => 0.5,
       drainBytes,
       beat: () => {

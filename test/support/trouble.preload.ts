@@ -4,7 +4,7 @@ import { isMainThread, workerData } from 'node:worker_threads';
 /**
  * Loaded with `--import` into every thread of the real program, for tests of what no request can bring about. A shard's thread that finds the file
  * named by TROUBLE_FILE followed by `.spin`, `.exit` or `.throw` takes it away and does so: turns in a circle for ever, ends, or throws out of a callback.
- * With `.check` there, the check of a journal takes a minute.
+ * The bus's thread does so for `.spin-bus`. With `.check` there, the check of a journal takes a minute.
  */
 const file = process.env['TROUBLE_FILE'] ?? '';
 
@@ -14,6 +14,9 @@ class Trouble extends Error {
 
 const acts: Readonly<Record<string, () => void>> = {
   spin: () => {
+    for (;;);
+  },
+  'spin-bus': () => {
     for (;;);
   },
   exit: () => {
@@ -32,10 +35,10 @@ if (isMainThread && existsSync(`${file}.check`) && (process.argv[1] ?? '').inclu
 /** The bus's thread has its settings; a shard's thread gets its setup as a task. */
 const isBus = typeof workerData === 'object' && workerData !== null && 'dataDirectory' in workerData;
 
-if (!isMainThread && !isBus && file !== '') {
+if (!isMainThread && file !== '') {
   setInterval(() => {
     for (const [name, act] of Object.entries(acts)) {
-      if (!existsSync(`${file}.${name}`)) continue;
+      if (isBus !== (name === 'spin-bus') || !existsSync(`${file}.${name}`)) continue;
       try {
         unlinkSync(`${file}.${name}`);
       } catch {

@@ -3,19 +3,22 @@ import type { BusCommand, BusReport } from '../../contract/bus-thread.ts';
 import type { JournalStats } from '../../contract/journal.ts';
 import { unreachable } from '../../core/assert.ts';
 import { systemClock } from '../../core/clock.ts';
-import { StartError } from '../../core/failure.ts';
-import { threadComplaintMs } from '../../core/limits.ts';
+import { StartError, StuckThreadError } from '../../core/failure.ts';
+import { shardGivenUpMs, threadComplaintMs } from '../../core/limits.ts';
 import type { Log } from '../../observe/log.ts';
+import { BusWatchdog } from '../supervision/bus-watchdog.ts';
 import { workerEntries } from '../worker-entries.ts';
 
 /** A bus that serves from its own thread. */
 export interface RunningBus {
   readonly port: number;
-  /** Null when the thread ended meanwhile. */
+  /** Null when the thread has ended, or does not answer. However many ask meanwhile, the thread is asked once. */
   stats(): Promise<JournalStats | null>;
-  /** Ends calls in progress, flushes and closes the journal; resolves when the thread has ended. Twice is fine. */
+  /** False when it has given no sign of life for `shardUnresponsiveMs`. */
+  responsive(): boolean;
+  /** Ends calls in progress, flushes and closes the journal; resolves when the thread has ended. Twice is fine. Rejects with a StuckThreadError when it was given up. */
   stop(): Promise<void>;
-  /** Settles when the thread ended without being asked to; never rejects. */
+  /** Settles when the thread ended without being asked to, or has been silent for `shardGivenUpMs`; never rejects. */
   readonly failed: Promise<Error>;
 }
 
@@ -26,9 +29,13 @@ class BusThread {
   readonly failed: Promise<Error>;
   readonly exited: Promise<number>;
   stopping = false;
+  stuck = false;
+  #watchdog: BusWatchdog | null = null;
   #settleReady: (port: number) => void = () => undefined;
   #settleFailed: (error: Error) => void = () => undefined;
-  readonly #asking: ((stats: JournalStats | null) => void)[] = [];
+  /** The counts that are being asked for. */
+  #stats: Promise<JournalStats | null> | null = null;
+  #settleStats: (stats: JournalStats | null) => void = () => undefined;
 
   constructor(entry: URL, settings: object, onWarning: (message: string) => void) {
     this.ready = new Promise((resolve) => {
@@ -47,7 +54,8 @@ class BusThread {
     });
     this.exited = new Promise((resolve) => {
       this.worker.once('exit', (code) => {
-        for (const answer of this.#asking.splice(0)) answer(null);
+        this.#watchdog?.close();
+        this.#answerStats(null);
         // Settled already when the thread said why.
         if (!this.stopping) this.#settleFailed(new StartError(`the bus's thread ended by itself (code ${code})`, 1));
         resolve(code);
@@ -59,11 +67,49 @@ class BusThread {
     this.worker.postMessage(command);
   }
 
-  ask(): Promise<JournalStats | null> {
-    return new Promise((resolve) => {
-      this.#asking.push(resolve);
+  get responsive(): boolean {
+    return this.#watchdog?.responsive !== false;
+  }
+
+  stats(): Promise<JournalStats | null> {
+    if (!this.responsive) return Promise.resolve(null);
+    this.#stats ??= new Promise((resolve) => {
+      this.#settleStats = resolve;
       this.tell({ kind: 'stats' });
     });
+    return this.#stats;
+  }
+
+  #answerStats(stats: JournalStats | null): void {
+    this.#settleStats(stats);
+    this.#stats = null;
+  }
+
+  /** From ready to stop: a start may take long, and a stop has its own limit. */
+  watch(log: Pick<Log, 'warn'>): void {
+    this.#watchdog = new BusWatchdog({
+      clock: systemClock,
+      ask: () => {
+        this.tell({ kind: 'ping' });
+      },
+      onResponsive: (responsive) => {
+        log.warn({ part: 'bus' }, responsive ? "the bus's thread answers again" : "the bus's thread does not answer");
+        if (!responsive) this.#answerStats(null);
+      },
+      onGivenUp: () => {
+        this.stuck = true;
+        this.#settleFailed(new StartError(`the bus's thread has not answered for ${shardGivenUpMs} ms`, 1));
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    // It would not hear it, and with sockets open it cannot be ended from here.
+    if (this.stuck) throw new StuckThreadError(["the bus's thread"]);
+    this.#watchdog?.close();
+    this.stopping = true;
+    this.tell({ kind: 'stop' });
+    await this.exited;
   }
 
   /** LMDB prints each commit that failed, stack and all, hundreds a second on a full disk: an operator gets a sentence now and then. */
@@ -89,7 +135,10 @@ class BusThread {
         onWarning(report.message);
         break;
       case 'stats':
-        this.#asking.shift()?.(report.stats);
+        this.#answerStats(report.stats);
+        break;
+      case 'pong':
+        this.#watchdog?.answered();
         break;
       case 'stopped':
         break;
@@ -124,6 +173,7 @@ export async function startBus(
   const outcome = await Promise.race([thread.ready, thread.failed]);
   abandoned?.removeEventListener('abort', giveUp);
   if (typeof outcome !== 'number') throw outcome;
+  thread.watch(log);
   let over = false;
   void thread.exited.then(() => {
     over = true;
@@ -131,11 +181,8 @@ export async function startBus(
   return {
     port: outcome,
     failed: thread.failed,
-    stats: () => (over ? Promise.resolve(null) : thread.ask()),
-    async stop() {
-      thread.stopping = true;
-      thread.tell({ kind: 'stop' });
-      await thread.exited;
-    },
+    stats: () => (over ? Promise.resolve(null) : thread.stats()),
+    responsive: () => thread.responsive,
+    stop: () => thread.stop(),
   };
 }

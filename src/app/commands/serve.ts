@@ -55,7 +55,10 @@ async function startRouterPart(starting: Starting, busAddress: string, bus: Runn
   });
   lifecycle.add('ops', () => ops.stop());
   const { startRouter } = await import('../router.ts');
-  const running = await startRouter(routerOptions(configuration, busAddress, starting.log, logSettings));
+  const running = await startRouter({
+    ...routerOptions(configuration, busAddress, starting.log, logSettings),
+    ...(bus === null ? {} : { busResponsive: () => bus.responsive() }),
+  });
   router = running;
   lifecycle.add('router', () => running.stop(), running.failed);
   starting.ready.unshift(['http', `http://${hostPort(configuration.host, running.httpPort)}`]);

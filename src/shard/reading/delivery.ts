@@ -34,6 +34,8 @@ export interface DeliveryDependencies {
   readonly clock: Clock;
   /** The write to one session threw; it has to leave its group. */
   readonly failed: (session: Session, fault: unknown) => void;
+  /** What is done once for a group threw: nobody knows which of its members have had what, so all of them have to leave. */
+  readonly groupFailed: (members: readonly Session[], fault: unknown) => void;
   /** Bytes that one drain hands over; `drainBytesMax` but for tests. */
   readonly bytesMax: number;
   /** The session has left its group and reads on from its cursor. */
@@ -58,6 +60,7 @@ export class Delivery {
   readonly #observer: ShardObserver;
   readonly #clock: Clock;
   readonly #failed: (session: Session, fault: unknown) => void;
+  readonly #groupFailed: (members: readonly Session[], fault: unknown) => void;
   readonly #behind: (session: Session) => void;
   readonly #bytesMax: number;
   /** Bytes handed over in this drain. */
@@ -70,6 +73,7 @@ export class Delivery {
     this.#observer = dependencies.observer;
     this.#clock = dependencies.clock;
     this.#failed = dependencies.failed;
+    this.#groupFailed = dependencies.groupFailed;
     this.#behind = dependencies.behind;
     this.#bytesMax = dependencies.bytesMax;
   }
@@ -79,19 +83,32 @@ export class Delivery {
     this.#handed = 0;
   }
 
-  /** Hands each group its frames, those that have few first: a thousand streams of one execution do not hold up the others. */
+  /** Hands each group its frames, those that have few first: a thousand streams of one execution do not hold up the others. Never throws. */
   deliver(groups: readonly Group[], stretch: Stretch): void {
     let heavy = 0;
     for (const group of groups) {
-      if (bytesOf(group) <= drainLightBytesMax) this.#hand(group, stretch);
+      if (bytesOf(group) <= drainLightBytesMax) this.#turnOf(group, stretch);
       else heavy += 1;
     }
     if (heavy === 0) return;
     for (const group of groups) {
       // The light ones have none left.
-      if (group.frames.length === 0) continue;
-      if (this.#handed + bytesOf(group) * group.members.length <= this.#bytesMax) this.#hand(group, stretch);
+      if (group.frames.length > 0) this.#turnOf(group, stretch);
+    }
+  }
+
+  /** What throws here costs this group, and no other that has its turn after it. */
+  #turnOf(group: Group, stretch: Stretch): void {
+    try {
+      stretch.view.moveTo(group.frames[2] ?? 0);
+      this.#observer.latency(Math.max(0, this.#clock.wallMs() - stretch.view.timeMs));
+      const bytes = bytesOf(group);
+      const fits = bytes <= drainLightBytesMax || this.#handed + bytes * group.members.length <= this.#bytesMax;
+      if (fits) this.#hand(group, stretch);
       else this.#putBehind(group, stretch.start);
+    } catch (fault) {
+      group.frames.length = 0;
+      this.#groupFailed([...group.members], fault);
     }
   }
 

@@ -1,8 +1,6 @@
 import type { Position } from '../../contract/shard-messages.ts';
-import type { ShardObserver } from '../../contract/shard-observer.ts';
 import type { WindowMark, WindowReader } from '../../contract/window.ts';
 import { assert } from '../../core/assert.ts';
-import type { Clock } from '../../core/clock.ts';
 import { scratchBytes } from '../../core/limits.ts';
 import { RecordView, recordKind } from '../../wire/frame/window-record.ts';
 import type { Group } from '../group.ts';
@@ -16,8 +14,6 @@ export interface DrainDependencies {
   readonly watch: WatchTable<Session>;
   readonly trie: PrefixTrie<Group>;
   readonly delivery: Delivery;
-  readonly observer: ShardObserver;
-  readonly clock: Clock;
   /** After each batch. */
   readonly beat: () => void;
 }
@@ -146,14 +142,8 @@ export class Drain {
   }
 
   #deliver(base: number, start: Cursor): void {
-    const { delivery, observer, clock } = this.#with;
     if (this.#touched.length === 0) return;
-    const wallMs = clock.wallMs();
-    for (const group of this.#touched) {
-      this.#view.moveTo(group.frames[2] ?? 0);
-      observer.latency(Math.max(0, wallMs - this.#view.timeMs));
-    }
-    delivery.deliver(this.#touched, { view: this.#view, base, start, end: this.position });
+    this.#with.delivery.deliver(this.#touched, { view: this.#view, base, start, end: this.position });
     this.#touched.length = 0;
   }
 }

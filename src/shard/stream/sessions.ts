@@ -213,11 +213,18 @@ export class Sessions {
 
   /** Never throws: whoever calls has other streams to turn to. */
   failed(what: FaultPlace, session: Session, fault: unknown): void {
+    this.failedTogether(what, [session], fault);
+  }
+
+  /** One fault that costs several streams: told once. */
+  failedTogether(what: FaultPlace, sessions: readonly Session[], fault: unknown): void {
     this.#with.onFault(what, fault);
-    try {
-      this.disconnect(session, 'failure');
-    } catch (second) {
-      this.#with.onFault(what, second);
+    for (const session of sessions) {
+      try {
+        this.disconnect(session, 'failure');
+      } catch (second) {
+        this.#with.onFault(what, second);
+      }
     }
   }
 

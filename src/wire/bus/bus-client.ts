@@ -40,8 +40,8 @@ export interface BusClient {
   publishPipe(): PublishPipe;
   describe(cursor?: string, deadlineMs?: number): Promise<messages.DescribeResponseMessage>;
   subscribe(from: messages.PositionMessage, events: SubscriptionEvents): BusSubscription;
-  /** Encoded RecordBatches. Leaving the loop cancels the call. */
-  read(request: messages.ReadRequestMessage): AsyncIterable<Buffer>;
+  /** Encoded RecordBatches. Leaving the loop cancels the call, and so does `unwanted`. */
+  read(request: messages.ReadRequestMessage, unwanted?: AbortSignal): AsyncIterable<Buffer>;
   executions(request: messages.ExecutionsRequestMessage): AsyncIterable<messages.ExecutionsResponseMessage>;
   close(): void;
 }
@@ -81,7 +81,7 @@ export function createBusClient(address: string, options: BusClientOptions): Bus
       );
     },
     subscribe: (from, events) => subscription(serverStream(streams, busMethods.subscribe, asBytes, { from }), events),
-    read: (request) => iterate(serverStream(client, busMethods.read, asBytes, request)),
+    read: (request, unwanted) => iterate(serverStream(client, busMethods.read, asBytes, request), unwanted),
     executions: (request) =>
       iterate(serverStream(client, busMethods.executions, busMethods.executions.responseDeserialize, request)),
     close: () => {
@@ -179,8 +179,16 @@ function subscription(call: ClientReadableStream<Buffer>, events: SubscriptionEv
   };
 }
 
-async function* iterate<Message>(call: ClientReadableStream<Message>): AsyncGenerator<Message, void> {
+async function* iterate<Message>(
+  call: ClientReadableStream<Message>,
+  unwanted?: AbortSignal,
+): AsyncGenerator<Message, void> {
   let ended = false;
+  const cancel = (): void => {
+    call.cancel();
+  };
+  unwanted?.addEventListener('abort', cancel);
+  if (unwanted?.aborted === true) cancel();
   try {
     for await (const message of call) yield message as Message;
     ended = true;
@@ -188,6 +196,7 @@ async function* iterate<Message>(call: ClientReadableStream<Message>): AsyncGene
     ended = true;
     throw failureOf(error);
   } finally {
+    unwanted?.removeEventListener('abort', cancel);
     if (!ended) call.cancel();
   }
 }
