@@ -51,7 +51,7 @@ export async function startBus(
   const { journal } = engine;
   let server: BusServer;
   try {
-    server = await serveBus(createBusService(journal, publishGate(settings.publishRate ?? 0, clock)), {
+    server = await serveBus(createBusService(journal, publishGate(settings.publishRate ?? 0, clock), clock), {
       host: settings.host,
       port: settings.port,
       clock,

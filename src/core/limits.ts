@@ -105,6 +105,8 @@ export const sweepPeriodMs = 10_000;
 
 /** Executions in one message of a snapshot: at 1 KiB with tags and reason it stays well below `grpcMessageBytesMax`. */
 export const executionsPerMessageMax = 500;
+/** What one step of a read takes from the journal: a millisecond or two, in which the bus does nothing else. */
+export const readStepBytesMax = 131_072;
 /** Values of `execution_ids` in one call to the bus: what the tags of one stream may stand for. */
 export const busExecutionIdsMax = 10_000;
 

@@ -1,4 +1,5 @@
 import type { EventJournal } from '../../contract/journal.ts';
+import type { Clock } from '../../core/clock.ts';
 import { batchEventsMax } from '../../core/limits.ts';
 import {
   type DescribeRequestMessage,
@@ -8,12 +9,14 @@ import {
 import type { BusService } from '../../wire/bus/bus-service.ts';
 import { feedExecutions } from './execution-feed.ts';
 import type { PublishGate } from './publish-gate.ts';
+import { ReadTurns } from './read-turns.ts';
 import { feedReader, feedSubscriber } from './record-feed.ts';
 import { entriesOf } from './request-entries.ts';
 import { startPosition } from './start-position.ts';
 
 /** The calls of the bus on a journal. */
-export function createBusService(journal: EventJournal, admit: PublishGate): BusService {
+export function createBusService(journal: EventJournal, admit: PublishGate, clock: Clock): BusService {
+  const turns = new ReadTurns(clock);
   return {
     async publish(request, bytes) {
       const entries = entriesOf(request);
@@ -26,7 +29,7 @@ export function createBusService(journal: EventJournal, admit: PublishGate): Bus
       const start = await startPosition(journal, request.from ?? null);
       await feedSubscriber(journal, start, sink);
     },
-    read: (request, sink) => feedReader(journal, request, sink),
+    read: (request, sink) => feedReader(journal, request, sink, turns),
     executions: (request, sink) => feedExecutions(journal, request, sink),
     describe: (request) => describe(journal, request),
   };

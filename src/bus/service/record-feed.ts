@@ -1,11 +1,12 @@
 import type { EventJournal, ReadRange } from '../../contract/journal.ts';
 import { parseUuid } from '../../core/event-id.ts';
 import { InvalidInputError } from '../../core/failure.ts';
-import { batchBytesMax, batchEventsMax, busExecutionIdsMax } from '../../core/limits.ts';
+import { batchBytesMax, batchEventsMax, busExecutionIdsMax, readStepBytesMax } from '../../core/limits.ts';
 import { isSequence, type Sequence, sequenceMax, toSequence } from '../../core/sequence.ts';
 import type { ReadRequestMessage } from '../../wire/bus/bus-messages.ts';
 import type { MessageSink } from '../../wire/bus/bus-service.ts';
 import { BatchAssembly } from '../../wire/record/message-assembly.ts';
+import type { ReadTurns } from './read-turns.ts';
 import { positionError, type StartPosition } from './start-position.ts';
 
 /** Left free in a batch for the framing of its records and the position behind them: 1,000 x 4 bytes and an id. */
@@ -92,11 +93,12 @@ class TailWait {
   };
 }
 
-/** A bounded piece of history. Throws InvalidInputError or PositionError. */
+/** A bounded piece of history, a step in each of its turns. Throws InvalidInputError or PositionError. */
 export async function feedReader(
   journal: EventJournal,
   request: ReadRequestMessage,
   sink: MessageSink<Buffer>,
+  turns: ReadTurns,
 ): Promise<void> {
   const { newestSequence } = journal.describe();
   const range = rangeOf(request, newestSequence);
@@ -105,7 +107,8 @@ export async function feedReader(
   let bytesLeft = range.limitBytes;
   let recordsLeft = range.limitRecords;
   for (let first = true; first || after < range.until; first = false) {
-    const limitBytes = Math.min(bytesLeft, recordBytesMax);
+    await turns.next();
+    const limitBytes = Math.min(bytesLeft, readStepBytesMax);
     const limitRecords = Math.min(recordsLeft, batchEventsMax);
     const { records, through, id } = await readBatch(journal, { ...range, after, limitBytes, limitRecords }, assembly);
     bytesLeft -= assembly.byteLength;

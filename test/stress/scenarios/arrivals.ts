@@ -63,7 +63,7 @@ async function inParallel(count: number, width: number, one: (index: number) => 
 async function countingBus(context: StressContext): Promise<{ address: string; describes: () => number }> {
   const settings = { engine: 'memory', dataDirectory: '', host: '127.0.0.1', port: 0 } as const;
   const engine = await openEngine(settings, journalDefaults, { clock: systemClock, signal: undefined });
-  const service = createBusService(engine.journal, publishGate(0, systemClock));
+  const service = createBusService(engine.journal, publishGate(0, systemClock), systemClock);
   let describes = 0;
   const counting: BusService = {
     ...service,
