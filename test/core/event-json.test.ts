@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { StorageEventInput } from '../../src/core/event.ts';
 import { eventJsonBytes, eventSizeFault } from '../../src/core/event-json.ts';
 import { eventJsonBytesMax } from '../../src/core/limits.ts';
 
@@ -16,4 +17,14 @@ test('the size of an event is counted as it will stand in its frame, line ends e
 
 test('the largest metadata of plain text fits', (t) => {
   t.is(eventSizeFault({ ...event, metadata: metadataOf('x'.repeat(1024), 32) }), null);
+});
+
+test('an event of 65,536 bytes fits, and one of a byte more does not', (t) => {
+  const metadata = metadataOf('\u0001'.repeat(256), 32);
+  const withUri = (bytes: number): StorageEventInput => ({ ...event, metadata, uri: 'u'.repeat(bytes) });
+  // Long enough that it is counted to the byte; plain text is a byte a character.
+  const length = 10_000 + eventJsonBytesMax - eventJsonBytes(withUri(10_000));
+  t.is(eventJsonBytes(withUri(length)), eventJsonBytesMax);
+  t.is(eventSizeFault(withUri(length)), null);
+  t.regex(eventSizeFault(withUri(length + 1)) ?? '', /is 65537$/);
 });

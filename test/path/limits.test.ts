@@ -32,29 +32,32 @@ test.serial('values of execution_id: 1,000 are taken, 1,001 are 422', async (t) 
 });
 
 // No retry cures it, and nothing of a request is looked at whose head is not whole.
-test.serial('request line and headers: 64 KiB are read, a byte more is 431', async (t) => {
-  const { port } = new URL(system.http);
-  const head = (bytes: number): string => {
-    const start = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Fill: ';
-    return `${start}${'x'.repeat(bytes - start.length - 4)}\r\n\r\n`;
-  };
-  const answer = async (bytes: number): Promise<string> => {
-    const client = await RawClient.open(t, Number(port));
-    client.send(head(bytes));
-    return client.until((text) => text.includes('\r\n\r\n'));
-  };
-  t.regex(await answer(65_000), /^HTTP\/1\.1 200 /);
-  let least = 65_000;
-  let most = 66_500;
-  t.regex(await answer(most), /^HTTP\/1\.1 431 /);
-  while (most - least > 1) {
-    const middle = Math.floor((least + most) / 2);
-    if ((await answer(middle)).startsWith('HTTP/1.1 200 ')) least = middle;
-    else most = middle;
-  }
-  t.log(`${least} bytes are read, ${most} are 431`);
-  t.true(Math.abs(least - 65_536) <= 64);
-});
+test.serial(
+  'request line and headers: about 64 KiB are read, to a byte that is the same each time, and one more is 431',
+  async (t) => {
+    const { port } = new URL(system.http);
+    const head = (bytes: number): string => {
+      const start = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Fill: ';
+      return `${start}${'x'.repeat(bytes - start.length - 4)}\r\n\r\n`;
+    };
+    const answer = async (bytes: number): Promise<string> => {
+      const client = await RawClient.open(t, Number(port));
+      client.send(head(bytes));
+      return client.until((text) => text.includes('\r\n\r\n'));
+    };
+    t.regex(await answer(65_000), /^HTTP\/1\.1 200 /);
+    let least = 65_000;
+    let most = 66_500;
+    t.regex(await answer(most), /^HTTP\/1\.1 431 /);
+    while (most - least > 1) {
+      const middle = Math.floor((least + most) / 2);
+      if ((await answer(middle)).startsWith('HTTP/1.1 200 ')) least = middle;
+      else most = middle;
+    }
+    t.log(`${least} bytes are read, ${most} are 431`);
+    t.true(Math.abs(least - 65_536) <= 64);
+  },
+);
 
 test.serial('a body: 1 MiB is read, a byte more is 413, whether its length was said or not', async (t) => {
   const body = (bytes: number): Uint8Array => Buffer.from(`{}${' '.repeat(bytes - 2)}`);
