@@ -12,6 +12,14 @@ const streamHeaders: readonly Header[] = [
   ['X-Accel-Buffering', 'no'],
 ];
 
+/**
+ * Bytes of one chunk: with its size and line ends it fits uWebSockets.js's cork of 16 KiB.
+ *
+ * A larger one is sent in two steps, the size from the cork and then the bytes; where the kernel is full, uWebSockets.js keeps the size for later and
+ * drops the bytes (AsyncSocket::uncork answers before it looks at them). The client then took what followed for the missing event.
+ */
+const corkedBytesMax = 16_384 - 32;
+
 const heartbeatHalves = [heartbeat.subarray(0, 1), heartbeat.subarray(1)] as const;
 
 export interface StreamSocketHooks {
@@ -79,9 +87,17 @@ export class UwsStreamSocket implements StreamSocket {
     const response = this.#response;
     if (response === null) return 'flushed';
     assert(this.#opened, 'a stream is written to after it was opened');
-    response.cork(() => {
-      this.#flushed = response.write(bytes);
-    });
+    let rest = bytes;
+    const cork = (): void => {
+      this.#flushed = response.write(rest);
+    };
+    if (bytes.length <= corkedBytesMax) response.cork(cork);
+    else {
+      for (let at = 0; at < bytes.length; at += corkedBytesMax) {
+        rest = bytes.subarray(at, at + corkedBytesMax);
+        response.cork(cork);
+      }
+    }
     return this.#flushed ? 'flushed' : 'buffered';
   }
 
