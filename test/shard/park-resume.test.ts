@@ -13,6 +13,19 @@ function append(harness: ShardHarness, from: number, to: number): void {
   for (const path of numbers(from, to)) harness.event(a, path, { uri: 'u'.repeat(4_000) });
 }
 
+/** A stream that was parked with the first of fifteen events, all of which the window has left since. */
+function parkedAndLapped(harness: ShardHarness): ReturnType<ShardHarness['join']> {
+  harness.change(a, 'running');
+  const client = harness.join({ values: [a] });
+  client.socket.fill();
+  append(harness, 1, 3);
+  harness.drain();
+  append(harness, 4, 15);
+  harness.drain();
+  harness.lap();
+  return client;
+}
+
 // A write that was buffered was taken: to send it again would be a duplicate, to skip the rest of the batch a loss.
 test('a stream that parks in the middle of a batch goes on exactly behind the slice that it took', (t) => {
   for (let room = 0; room < 4; room += 1) {
@@ -98,14 +111,7 @@ test('a stream that takes one write at a time gets everything once, in order, wi
 test('the window laps a parked stream: history, then the window, then live, with no gap and no duplicate at the seams', (t) => {
   for (const blockBytes of [8_000, 60_000, 262_144]) {
     const harness = new ShardHarness(90_000);
-    harness.change(a, 'running');
-    const client = harness.join({ values: [a] });
-    client.socket.fill();
-    append(harness, 1, 3);
-    harness.drain();
-    append(harness, 4, 15);
-    harness.drain();
-    harness.lap();
+    const client = parkedAndLapped(harness);
     append(harness, 16, 25);
     harness.drain();
     client.drain();
@@ -130,14 +136,7 @@ test('the window laps a parked stream: history, then the window, then live, with
 // 256 KiB read for a write of 20 KiB, each 4 s: the bus read thirteen bytes for one that was delivered.
 test('a socket that stands still asks for what one write takes, and for whole blocks once it has reported room', (t) => {
   const harness = new ShardHarness(90_000);
-  harness.change(a, 'running');
-  const client = harness.join({ values: [a] });
-  client.socket.fill();
-  append(harness, 1, 3);
-  harness.drain();
-  append(harness, 4, 15);
-  harness.drain();
-  harness.lap();
+  const client = parkedAndLapped(harness);
   // Room for what waits, the heartbeat of the nudge and one write more.
   client.socket.fill(2);
   harness.clock.advance(4_250);

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { watchOf } from '../../support/delivery-model.ts';
 import type { Random } from '../../support/seed.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
-import { Crowd, type Member, type MemberDone } from '../tools/crowd.ts';
+import { Crowd } from '../tools/crowd.ts';
 import { type Ground, groundOf, memberPlan, publisherOf, settleCrowd } from '../tools/ground.ts';
+import type { Member, MemberDone } from '../tools/member.ts';
 import { busPlace, type Place, routerPlace, upPlace } from '../tools/place.ts';
 import { overBus, Publisher } from '../tools/publisher.ts';
 

@@ -2,10 +2,11 @@ import { watchOf } from '../../support/delivery-model.ts';
 import type { System } from '../../support/system.ts';
 import { hold, type Scenario, type StressContext } from '../scenario.ts';
 import { castOf, endAll } from '../tools/cast.ts';
-import { Crowd, type Member } from '../tools/crowd.ts';
+import { Crowd } from '../tools/crowd.ts';
 import { expectCrowd } from '../tools/expect-crowd.ts';
 import { nothingFor, timed } from '../tools/ground.ts';
 import { describeBus, journalOf } from '../tools/journal.ts';
+import type { Member } from '../tools/member.ts';
 import { type Place, upPlace } from '../tools/place.ts';
 
 /** Clients that read slowly, not at all, or again after a long time. */

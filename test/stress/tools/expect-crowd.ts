@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hold, type StressContext } from '../scenario.ts';
-import type { Member } from './crowd.ts';
 import type { Journal } from './journal.ts';
+import type { Member } from './member.ts';
 
 /** What the whole journal owes each watch, worked out once: thousands of clients share a few dozen watches. */
 class Owed {

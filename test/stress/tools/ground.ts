@@ -3,9 +3,10 @@ import { watchOf } from '../../support/delivery-model.ts';
 import type { Random } from '../../support/seed.ts';
 import type { StressContext } from '../scenario.ts';
 import { type Cast, castOf } from './cast.ts';
-import { type Crowd, type MemberPlan } from './crowd.ts';
+import { type Crowd } from './crowd.ts';
 import { expectCrowd } from './expect-crowd.ts';
 import { expectAcknowledged, expectOnce, type Journal, journalOf } from './journal.ts';
+import type { MemberPlan } from './member.ts';
 import type { Place } from './place.ts';
 import { overHttp, Publisher } from './publisher.ts';
 
