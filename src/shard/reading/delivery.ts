@@ -32,7 +32,7 @@ export interface DeliveryDependencies {
   readonly groups: GroupTable;
   readonly observer: ShardObserver;
   readonly clock: Clock;
-  /** The write to one session threw; it has to leave its group. */
+  /** What is done for one session threw; it has to leave its group, if it has not. */
   readonly failed: (session: Session, fault: unknown) => void;
   /** What is done once for a group threw: nobody knows which of its members have had what, so all of them have to leave. */
   readonly groupFailed: (members: readonly Session[], fault: unknown) => void;
@@ -115,12 +115,17 @@ export class Delivery {
   /** Too much for one step of the loop: its members read the same bytes by turns, between the drains (catch-up.ts). */
   #putBehind(group: Group, start: Cursor): void {
     group.frames.length = 0;
-    for (let session = group.members.at(-1); session !== undefined; session = group.members.at(-1)) {
-      this.#groups.leave(session);
-      session.cursor ??= { ...start };
-      copyCursor(start, session.cursor);
-      session.advance('behind');
-      this.#behind(session);
+    for (const session of group.members.toReversed()) {
+      try {
+        this.#groups.leave(session);
+        session.cursor ??= { ...start };
+        copyCursor(start, session.cursor);
+        session.advance('behind');
+        this.#behind(session);
+      } catch (fault) {
+        // It is no member any more: nobody else would close it.
+        this.#failed(session, fault);
+      }
     }
   }
 
