@@ -132,7 +132,7 @@ export const correlationIdCharactersMax = 128;
 /**
  * Bytes handed to one socket in one write, and so what stays behind in the process for a client that never reads: up to twice over, because the heartbeat
  * behind it doubles uWebSockets.js's string. 10,000 parked sockets x 40 KiB = 400 MiB is the most that userland can hold for them.
- * Above the cork of 16 KiB, so that most answers are certain. At 48 KiB a replay is a quarter faster, and 1,000 clients that never read cost 40 MiB more.
+ * More than one chunk of 16 KiB, so that the second says whether the first has left. At 48 KiB a replay is a quarter faster, and 1,000 clients that never read cost 40 MiB more.
  * What does not fit stays in the window or the journal: the session parks on its cursor and nothing is lost.
  */
 export const sessionWriteBytesMax: number = 20_480;

@@ -85,26 +85,27 @@ export class Delivery {
 
   /** Hands each group its frames, those that have few first: a thousand streams of one execution do not hold up the others. Never throws. */
   deliver(groups: readonly Group[], stretch: Stretch): void {
+    const wallMs = this.#clock.wallMs();
     let heavy = 0;
     for (const group of groups) {
-      if (bytesOf(group) <= drainLightBytesMax) this.#turnOf(group, stretch);
+      const bytes = bytesOf(group);
+      if (bytes <= drainLightBytesMax) this.#turnOf(group, bytes, wallMs, stretch);
       else heavy += 1;
     }
     if (heavy === 0) return;
     for (const group of groups) {
       // The light ones have none left.
-      if (group.frames.length > 0) this.#turnOf(group, stretch);
+      if (group.frames.length > 0) this.#turnOf(group, bytesOf(group), wallMs, stretch);
     }
   }
 
-  /** What throws here costs this group, and no other that has its turn after it. */
-  #turnOf(group: Group, stretch: Stretch): void {
+  /** What throws here costs this group, and no other that has its turn after it. `bytes`: of the frames that wait for each member. */
+  #turnOf(group: Group, bytes: number, wallMs: number, stretch: Stretch): void {
     try {
       stretch.view.moveTo(group.frames[2] ?? 0);
-      this.#observer.latency(Math.max(0, this.#clock.wallMs() - stretch.view.timeMs));
-      const bytes = bytesOf(group);
-      const fits = bytes <= drainLightBytesMax || this.#handed + bytes * group.members.length <= this.#bytesMax;
-      if (fits) this.#hand(group, stretch);
+      this.#observer.latency(Math.max(0, wallMs - stretch.view.timeMs));
+      const forAll = bytes * group.members.length;
+      if (bytes <= drainLightBytesMax || this.#handed + forAll <= this.#bytesMax) this.#hand(group, forAll, stretch);
       else this.#putBehind(group, stretch.start);
     } catch (fault) {
       group.frames.length = 0;
@@ -130,8 +131,8 @@ export class Delivery {
   }
 
   /** Cost: bytes of the frames once, then one write per member and 20 KiB. */
-  #hand(group: Group, { view, base, end }: Stretch): void {
-    this.#handed += bytesOf(group) * group.members.length;
+  #hand(group: Group, forAll: number, { view, base, end }: Stretch): void {
+    this.#handed += forAll;
     const count = this.#slice(group, view, base, end);
     group.frames.length = 0;
     const nowMs = this.#clock.monotonicMs();
