@@ -36,11 +36,13 @@ test('a router before a damaged place: /readyz says journal-damaged, its log say
   // One that starts now fills its window from before the place: it cannot, and says why.
   const late = await startProgram(t, ['router', `--bus=${bus.grpc}`, ...routerArgs, '--window-bytes=64MiB']);
   await late.untilReady('journal-damaged');
+  const lines = (text: string): string[] =>
+    text.split('\n').filter((line) => line.includes('is missing or unreadable'));
+  // It knows of the place from the bus's description, and reads up to it; then the bus ends its subscription, which is what its log says.
+  await until(() => lines(late.stderr()).length > 0, 'the subscription has ended at the place');
   const ready = await late.fetch('/readyz');
   t.is(ready.status, 503);
   t.like(await ready.json(), { damaged_sequence: 150, upstream: 'connecting' });
-  const lines = (text: string): string[] =>
-    text.split('\n').filter((line) => line.includes('is missing or unreadable'));
   const before = await late.metric('rivulet_upstream_reconnects_total');
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   t.is(await late.metric('rivulet_upstream_reconnects_total'), before, 'it was never let in');
