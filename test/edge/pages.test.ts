@@ -50,7 +50,7 @@ inBrowser('the home page shows named events as text, says how the stream ended, 
   await page.fill('input[name=execution_id]', 'demo');
   await page.fill('input[name=extension]', 'md');
   await page.click('button[type=submit]');
-  await page.waitForFunction(`document.getElementById('state').textContent === 'Finished: completed.'`);
+  await page.getByText('Finished: completed.', { exact: true }).waitFor();
   t.is(await page.textContent('#events li .path'), event.path);
   t.is(await page.textContent('#events li .where'), `${event.stage} · ${id}`);
   t.is(await page.locator('#events img, #events b').count(), 0);

@@ -170,7 +170,7 @@ inBrowser('the page shows events as they come, and the end', async (t) => {
   await page.waitForSelector('#events li');
   t.is(await page.textContent('#events li .path'), '<img src=x onerror=alert(1)>.md');
   await system.put(execution, { status: 'failed', reason: 'on purpose' });
-  await page.waitForFunction("document.getElementById('state').textContent.includes('failed')");
+  await page.locator('#state', { hasText: 'failed' }).waitFor();
   t.deepEqual(outside, []);
   t.deepEqual(faults, []);
 });
