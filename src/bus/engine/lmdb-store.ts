@@ -21,7 +21,7 @@ import {
   uuidBytes,
   uuidText,
 } from './stored-record.ts';
-import { appendErrorOf, growthFault, refuseWithoutRoom, rootCause } from './write-failure.ts';
+import { appendErrorOf, growthFault, refuseOnReadOnlyDisk, refuseWithoutRoom, rootCause } from './write-failure.ts';
 
 /** The one file of a journal in its data directory, beside LMDB's own lock file. */
 export const journalFileName = 'journal.mdb';
@@ -123,6 +123,7 @@ export class LmdbStore implements JournalStore {
   }
 
   async commit(batch: StoreBatch): Promise<void> {
+    refuseOnReadOnlyDisk(this.place);
     this.#refuseWhileReadOnly();
     if (batch.records.length > 0) refuseWithoutRoom(this.place);
     // A copy that was killed leaves its place as a reader behind, and pages that a trim frees would be kept for it.
@@ -141,7 +142,7 @@ export class LmdbStore implements JournalStore {
     }
   }
 
-  /** lmdb 3.5.6 spoils its heap a little with each write that fails: after the first the disk is tried with a file of our own. */
+  /** A disk that says it can be written and then cannot: no second write fails, a file of our own is tried first. */
   #refuseWhileReadOnly(): void {
     if (!this.#readOnly) return;
     const fault = growthFault(this.place);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { AppendError } from '../../core/failure.ts';
 import { commitBytesMax, diskReserveBytes } from '../../core/limits.ts';
 
@@ -16,6 +16,18 @@ export async function rootCause(error: unknown): Promise<unknown> {
 /** Throws `journal-full` when the disk has nothing above its reserve. Cost: one look at the file system, microseconds. */
 export function refuseWithoutRoom(file: string): void {
   if (freeBytes(file) < diskReserveBytes) throw new AppendError('journal-full', 'the disk of the journal is full');
+}
+
+/**
+ * Throws `journal-read-only` when the file system has turned read-only. Asked before each commit, and not learnt from it: lmdb 3.5.6 spoils its heap with
+ * a write that fails, and the process may end by SIGABRT at any time after. Cost: one access(2), 2 µs.
+ */
+export function refuseOnReadOnlyDisk(file: string): void {
+  try {
+    accessSync(file, constants.W_OK);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EROFS') throw appendErrorOf(cause, file);
+  }
 }
 
 /** Infinite where nobody can say: a file system that counts no blocks, or a file that was deleted under its journal. */
