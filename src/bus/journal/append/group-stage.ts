@@ -1,4 +1,4 @@
-import type { ExecutionFacts, JournalEntry } from '../../../contract/journal.ts';
+import type { ExecutionFacts, JournalEntry, JournalInput, PlainEvents } from '../../../contract/journal.ts';
 import { extensionOf, normalizeTime, type StorageEvent, type StorageEventInput } from '../../../core/event.ts';
 import { type EventId, formatEventId, type JournalTag } from '../../../core/event-id.ts';
 import { type ExecutionStatus, isTerminal } from '../../../core/execution.ts';
@@ -75,7 +75,8 @@ export class GroupStage {
   }
 
   /** Entries have no faults (entry-faults.ts). Throws AppendError; then nothing of the batch is staged. */
-  add(entries: readonly JournalEntry[]): StagedBatch {
+  add(entries: JournalInput): StagedBatch {
+    if ('kind' in entries) return this.#addPlain(entries);
     const draft: Draft = {
       records: [],
       executions: new Map(),
@@ -94,6 +95,39 @@ export class GroupStage {
     for (const [key, row] of draft.sources) this.sources.set(key, row);
     this.#tip = { sequence: draft.sequence, totalBytes: draft.totalBytes };
     return { ids: draft.ids, lastSequence: draft.lastSequence };
+  }
+
+  /** Nothing of it can be refused, so it needs no draft. */
+  #addPlain(events: PlainEvents): StagedBatch {
+    const { sequence: before, totalBytes } = this.#tip;
+    const ids: EventId[] = [];
+    const time = new Date(this.#timeMs).toISOString();
+    let offset = totalBytes;
+    let entry: ExecutionEntry | null = null;
+    for (let index = 0; index < events.length; index += 1) {
+      const event = events.at(index);
+      const { executionId } = event;
+      const sequence = before + 1 + index;
+      const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+      const bytes = events.record(index, sequence, id, time);
+      this.records.push({ sequence, offset, timeMs: this.#timeMs, executionId, isChange: false, bytes });
+      offset += bytes.length;
+      if (entry?.executionId !== executionId) entry = this.#groupEntry(executionId, sequence);
+      foldEvent(entry, { sequence, id, timeMs: this.#timeMs }, event.size, event.time === '' ? time : event.time);
+      ids.push(id);
+    }
+    this.#tip = { sequence: before + events.length, totalBytes: offset };
+    return { ids, lastSequence: this.#tip.sequence };
+  }
+
+  /** The group's own copy; a new execution begins with `sequence`. */
+  #groupEntry(executionId: string, sequence: number): ExecutionEntry {
+    const own = this.executions.get(executionId);
+    if (own !== undefined) return own;
+    const known = this.#committed.execution(executionId);
+    const entry = known === undefined ? newEntry(executionId, sequence, this.#timeMs) : { ...known };
+    this.executions.set(executionId, entry);
+    return entry;
   }
 
   #event(draft: Draft, { event }: EventEntry, index: number): void {
