@@ -10,10 +10,12 @@ import * as limits from '../../src/core/limits.ts';
 import type {
   PublishEntryMessage,
   PublishRequestMessage,
+  PublishResponseMessage,
   StorageEventMessage,
 } from '../../src/wire/bus/bus-messages.ts';
 import { busMethods } from '../../src/wire/grpc/grpc-proto.ts';
 import { PlainScanner } from '../../src/wire/plain/plain-scan.ts';
+import { publishAnswerBytes } from '../../src/wire/plain/publish-answer.ts';
 import { isStoredTime } from '../../src/wire/plain/stored-time.ts';
 import { executionOf, startMs } from '../support/journal-input.ts';
 import { type Random, seeded } from '../support/seed.ts';
@@ -229,6 +231,25 @@ function spoil(request: Buffer, random: Random): Buffer {
       return Buffer.concat([request.subarray(0, at), Buffer.from([random.below(256)]), request.subarray(at)]);
   }
 }
+
+test('an answer is the bytes that protobufjs makes of it', (t) => {
+  const random = seeded(t);
+  const { responseSerialize } = busMethods.publish;
+  const ours = (message: PublishResponseMessage): Buffer =>
+    publishAnswerBytes(message, (other) => Buffer.concat([Buffer.from('other'), responseSerialize(other)]));
+  for (let round = 0; round < 200; round += 1) {
+    const ids = Array.from({ length: random.below(70) }, () => executionOf(random.below(1e6)));
+    const message = { ids, last_sequence: random.pick([0, 1, 127, 128, 2 ** 31, 2 ** 52]) };
+    t.deepEqual(ours(message), responseSerialize(message));
+  }
+  const error = { code: 3, message: 'no', field_violations: [], retry_after_ms: 0 };
+  for (const message of [
+    { ids: ['short'], last_sequence: 1 },
+    { ids: [], last_sequence: 0, error },
+  ]) {
+    t.is(ours(message).toString('latin1', 0, 5), 'other');
+  }
+});
 
 test('a stored time is one that is normalised to itself', (t) => {
   const random = seeded(t);

@@ -28,6 +28,7 @@ import {
 } from '../../core/limits.ts';
 import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
 import { statusOf } from '../grpc/grpc-status.ts';
+import { publishAnswerBytes } from '../plain/publish-answer.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
 import type { BusService, MessageSink } from './bus-service.ts';
 import { handlePublishStream } from './publish-stream.ts';
@@ -53,9 +54,15 @@ type Stopping = Set<(error: Partial<ServerErrorResponse>) => void>;
 /** Batches leave as the bytes that they are. */
 const asBytes = (batch: Buffer): Buffer => batch;
 
+const publishMethod = (method: typeof busMethods.publish) => ({
+  ...method,
+  requestDeserialize: publishReceiver(method),
+  responseSerialize: (message: PublishResponseMessage): Buffer => publishAnswerBytes(message, method.responseSerialize),
+});
+
 const definition = {
-  Publish: { ...busMethods.publish, requestDeserialize: publishReceiver(busMethods.publish) },
-  PublishStream: { ...busMethods.publishStream, requestDeserialize: publishReceiver(busMethods.publishStream) },
+  Publish: publishMethod(busMethods.publish),
+  PublishStream: publishMethod(busMethods.publishStream),
   Subscribe: {
     ...busMethods.subscribe,
     requestDeserialize: receiver(busMethods.subscribe),

@@ -1,6 +1,7 @@
 import type { PlainEvent, PlainEvents } from '../../contract/journal.ts';
 import type { EventId } from '../../core/event-id.ts';
 import { uuidBytes } from '../record/uuid-bytes.ts';
+import { varintBytes, writeVarint } from './varint.ts';
 
 /** Tags of StorageEvent in the proto: (number << 3) | wire type. */
 export const eventTag = {
@@ -75,21 +76,4 @@ export class PlainBatch implements PlainEvents {
     if (event.time === '') bytes.write(time, event.timeAt, 'latin1');
     return bytes.subarray(at, event.bodyEnd);
   }
-}
-
-function varintBytes(value: number): number {
-  let count = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) count += 1;
-  return count;
-}
-
-function writeVarint(into: Uint8Array, start: number, value: number): void {
-  let at = start;
-  let rest = value;
-  for (; rest >= 128; at += 1) {
-    const high = Math.floor(rest / 128);
-    into[at] = (rest - high * 128) | 0x80;
-    rest = high;
-  }
-  into[at] = rest;
 }

@@ -1,10 +1,10 @@
 import type { ExecutionFacts, JournalEntry, JournalInput, PlainEvents } from '../../../contract/journal.ts';
 import { extensionOf, normalizeTime, type StorageEvent, type StorageEventInput } from '../../../core/event.ts';
-import { type EventId, formatEventId, type JournalTag } from '../../../core/event-id.ts';
+import { type EventId, eventIdsOf, type JournalTag } from '../../../core/event-id.ts';
 import { type ExecutionStatus, isTerminal } from '../../../core/execution.ts';
 import { AppendError } from '../../../core/failure.ts';
 import { executionTagsMax } from '../../../core/limits.ts';
-import { toSequence } from '../../../core/sequence.ts';
+import { type Sequence, toSequence } from '../../../core/sequence.ts';
 import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../../executions/entry.ts';
 import { encodeChangeRecord, encodeEventRecord } from '../../../wire/record/record-codec.ts';
 import type { SourceKey, StoredRecord, StoredSource } from '../../engine/journal-store.ts';
@@ -58,14 +58,14 @@ export class GroupStage {
   readonly executions = new Map<string, ExecutionEntry>();
   readonly sources = new Map<string, SourceRow>();
   readonly #committed: Committed;
-  readonly #tag: JournalTag;
+  readonly #idOf: (sequence: Sequence) => EventId;
   readonly #timeMs: number;
   #tip: Tip;
 
   /** `timeMs`: of every record of the group, not below the newest one's. */
   constructor(committed: Committed, tag: JournalTag, timeMs: number, tip: Tip) {
     this.#committed = committed;
-    this.#tag = tag;
+    this.#idOf = eventIdsOf(timeMs, tag);
     this.#timeMs = timeMs;
     this.#tip = tip;
   }
@@ -108,7 +108,7 @@ export class GroupStage {
       const event = events.at(index);
       const { executionId } = event;
       const sequence = before + 1 + index;
-      const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+      const id = this.#idOf(toSequence(sequence));
       const bytes = events.record(index, sequence, id, time);
       this.records.push({ sequence, offset, timeMs: this.#timeMs, executionId, isChange: false, bytes });
       offset += bytes.length;
@@ -136,7 +136,7 @@ export class GroupStage {
     const hash = key === null ? '' : inputHash(event);
     if (key !== null && this.#repeats(draft, key, hash, index)) return;
     const sequence = draft.sequence + 1;
-    const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+    const id = this.#idOf(toSequence(sequence));
     const stamped = stamp(event, executionId, this.#timeMs);
     this.#append(draft, executionId, encodeEventRecord(sequence, id, stamped), false);
     const at = { sequence, id, timeMs: this.#timeMs };
@@ -180,7 +180,7 @@ export class GroupStage {
       return;
     }
     const sequence = draft.sequence + 1;
-    const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+    const id = this.#idOf(toSequence(sequence));
     const status = (statusChanged ? change.status : known?.status) ?? 'running';
     const facts = { status, statusChanged, tags, reason: statusChanged ? change.reason : '' };
     const time = new Date(this.#timeMs).toISOString();
