@@ -14,6 +14,7 @@ const benches: readonly Bench[] = [
   ['fanout', ['--mode=paced', '--rate=50'], ['--mode=paced', '--rate=50', '--runs=2', '--events=200']],
   ['replay', [], ['--streams=100', '--runs=1']],
   ['ingest', [], ['--events=60000', '--runs=2']],
+  ['publish', [], ['--events=60000', '--runs=1']],
   ['start-and-idle', [], ['--runs=3', '--streams=2000', '--seconds=6']],
 ];
 

@@ -19,6 +19,31 @@ export type JournalEntry =
       readonly reason: string;
     };
 
+/** One event of a plain request, as far as the rules need it. */
+export interface PlainEvent {
+  /** Lower case. */
+  readonly executionId: string;
+  /** 0: none was given. */
+  readonly size: number;
+  /** As it is stored; '': none was given. */
+  readonly time: string;
+}
+
+/**
+ * Events that were judged on the bytes of their request (wire/plain/): without fault, without a source_id, so that appending them cannot be
+ * refused. Their records are all but written.
+ */
+export interface PlainEvents {
+  readonly kind: 'plain-events';
+  readonly length: number;
+  at(index: number): PlainEvent;
+  /** The encoded Record of the event at an index; `time` is for one that brought none. */
+  record(index: number, sequence: number, id: EventId, time: string): Uint8Array;
+}
+
+/** What one append takes: at least one entry. */
+export type JournalInput = readonly JournalEntry[] | PlainEvents;
+
 export interface AppendReceipt {
   /** One per entry, in order. */
   readonly ids: readonly EventId[];
@@ -143,7 +168,7 @@ export interface EventJournal {
    * Rejects with InvalidInputError (fields begin with `entries`, index) or AppendError; then nothing of the batch was stored.
    * `bytes` is the encoded size of the request, for the bounds.
    */
-  append(entries: readonly JournalEntry[], bytes: number): Promise<AppendReceipt>;
+  append(entries: JournalInput, bytes: number): Promise<AppendReceipt>;
   describe(): JournalDescription;
   place(cursor: string): Promise<CursorPlacement>;
   /** The id at a sequence from horizon to newest; null where no record is kept. */

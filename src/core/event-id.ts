@@ -44,6 +44,26 @@ export function formatEventId(timeMs: number, sequence: Sequence, tag: JournalTa
   return `${time.slice(0, 8)}-${time.slice(8)}-${hex(0x7000 | sequenceHigh, 4)}-${hex(group4, 4)}-${hex(group5, 12)}` as EventId;
 }
 
+/** The three hexadecimal digits of every number below 4,096. */
+const digits3: readonly string[] = Array.from({ length: 4_096 }, (_, value) => hex(value, 3));
+
+/** `formatEventId` for many sequences of one time and tag: what they share is written once. Cost: about a tenth. */
+export function eventIdsOf(timeMs: number, tag: JournalTag): (sequence: Sequence) => EventId {
+  // 62 bits: 36 that rarely change, 12 and 12 of the sequence, then its last two and the tag.
+  const tails = [0, 1, 2, 3].map((low) => hex(low * twoTo22 + tag, 6));
+  let sharedHigh = -1;
+  let shared = '';
+  return (sequence) => {
+    const high = Math.floor(sequence / 2 ** 26);
+    if (high !== sharedHigh) {
+      sharedHigh = high;
+      shared = formatEventId(timeMs, sequence, tag).slice(0, 24);
+    }
+    const low = sequence - high * 2 ** 26;
+    return `${shared}${digits3[low >>> 14] ?? ''}${digits3[(low >>> 2) & 0xfff] ?? ''}${tails[low & 3] ?? ''}` as EventId;
+  };
+}
+
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -1,12 +1,15 @@
 import test, { type ExecutionContext } from 'ava';
+import type { PlainEvents } from '../../src/contract/journal.ts';
 import { InvariantError } from '../../src/core/assert.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { type EventId, nilId } from '../../src/core/event-id.ts';
 import { publishesInFlightMax } from '../../src/core/limits.ts';
 import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import type { PublishResponseMessage } from '../../src/wire/bus/bus-messages.ts';
 import { serveBus } from '../../src/wire/bus/bus-server.ts';
 import type { BusService } from '../../src/wire/bus/bus-service.ts';
 import type { PublishPipe } from '../../src/wire/bus/publish-pipe.ts';
+import { decodeRecord } from '../../src/wire/grpc/grpc-proto.ts';
 import { executionOf } from '../support/journal-input.ts';
 import { until } from '../support/until.ts';
 
@@ -17,6 +20,11 @@ interface Held {
   readonly answer: () => void;
 }
 
+function pathOf(events: PlainEvents): string {
+  const record = events.record(0, 1, nilId as EventId, '2026-11-24T12:00:00.000Z');
+  return decodeRecord(record).event?.path ?? '';
+}
+
 /** A bus on a socket whose publishes are answered when the test says so. */
 async function heldBus(t: ExecutionContext): Promise<{ readonly held: Held[]; readonly pipe: PublishPipe }> {
   const held: Held[] = [];
@@ -25,9 +33,9 @@ async function heldBus(t: ExecutionContext): Promise<{ readonly held: Held[]; re
     executions: unused,
     describe: unused,
     subscribe: unused,
-    publish: ({ entries }) =>
+    publish: (request) =>
       new Promise<PublishResponseMessage>((resolve) => {
-        const path = entries[0]?.event?.path ?? '';
+        const path = 'kind' in request ? pathOf(request) : (request.entries[0]?.event?.path ?? '');
         const sequence = held.length + 1;
         held.push({
           path,

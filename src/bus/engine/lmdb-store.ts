@@ -220,8 +220,14 @@ export class LmdbStore implements JournalStore {
 
   #add(batch: StoreBatch): void {
     const { records, index, executions, sources, sourceOrder, meta } = this.#tables;
+    let executionId = '';
+    let execution: Buffer = nothing;
     for (const record of batch.records) {
-      const execution = uuidBytes(record.executionId);
+      // Records of one execution come in runs.
+      if (record.executionId !== executionId) {
+        executionId = record.executionId;
+        execution = uuidBytes(executionId);
+      }
       void records.put(record.sequence, packRecord(record, execution));
       void index.put(indexKey(execution, record.sequence, record.isChange), nothing);
     }

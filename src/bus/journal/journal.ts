@@ -68,7 +68,7 @@ export class Journal implements port.EventJournal {
     for (const facts of store.executions()) this.#registry.replace(facts);
   }
 
-  append(entries: readonly port.JournalEntry[], bytes: number): Promise<port.AppendReceipt> {
+  append(entries: port.JournalInput, bytes: number): Promise<port.AppendReceipt> {
     const faults = batchFaults(entries, bytes);
     if (faults.length > 0) return Promise.reject(new InvalidInputError(faults));
     const refusal = this.#failed ?? (this.#closed ? new AppendError('journal-closed', 'the journal is closed') : null);

@@ -1,4 +1,4 @@
-import type { JournalEntry } from '../../contract/journal.ts';
+import type { JournalEntry, JournalInput, PlainEvents } from '../../contract/journal.ts';
 import type { StorageEventInput } from '../../core/event.ts';
 import { type Fault, InvalidInputError } from '../../core/failure.ts';
 import type {
@@ -9,7 +9,8 @@ import type {
 import { statusOfNumber } from '../../wire/record/record-codec.ts';
 
 /** The entries of a publish. Throws InvalidInputError for what has no form at all; the journal judges the rest. */
-export function entriesOf(request: PublishRequestMessage): JournalEntry[] {
+export function entriesOf(request: PublishRequestMessage | PlainEvents): JournalInput {
+  if ('kind' in request) return request;
   const faults: Fault[] = [];
   const entries: JournalEntry[] = [];
   for (const [index, { event, change }] of request.entries.entries()) {

@@ -15,6 +15,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import type { PlainEvents } from '../../contract/journal.ts';
 import type { Clock } from '../../core/clock.ts';
 import { StartError, ThrottledError } from '../../core/failure.ts';
 import {
@@ -27,10 +28,11 @@ import {
 } from '../../core/limits.ts';
 import { busMethods, busPackage, busServiceName } from '../grpc/grpc-proto.ts';
 import { statusOf } from '../grpc/grpc-status.ts';
+import { publishAnswerBytes } from '../plain/publish-answer.ts';
 import type { PublishRequestMessage, PublishResponseMessage } from './bus-messages.ts';
 import type { BusService, MessageSink } from './bus-service.ts';
 import { handlePublishStream } from './publish-stream.ts';
-import { messageOf, type Received, receiver } from './received.ts';
+import { messageOf, publishReceiver, type Received, receiver } from './received.ts';
 
 export interface BusServer {
   readonly port: number;
@@ -52,9 +54,15 @@ type Stopping = Set<(error: Partial<ServerErrorResponse>) => void>;
 /** Batches leave as the bytes that they are. */
 const asBytes = (batch: Buffer): Buffer => batch;
 
+const publishMethod = (method: typeof busMethods.publish) => ({
+  ...method,
+  requestDeserialize: publishReceiver(method),
+  responseSerialize: (message: PublishResponseMessage): Buffer => publishAnswerBytes(message, method.responseSerialize),
+});
+
 const definition = {
-  Publish: { ...busMethods.publish, requestDeserialize: receiver(busMethods.publish) },
-  PublishStream: { ...busMethods.publishStream, requestDeserialize: receiver(busMethods.publishStream) },
+  Publish: publishMethod(busMethods.publish),
+  PublishStream: publishMethod(busMethods.publishStream),
   Subscribe: {
     ...busMethods.subscribe,
     requestDeserialize: receiver(busMethods.subscribe),
@@ -169,7 +177,10 @@ function handlersOf(service: BusService, options: BusServerOptions, stopping: St
       );
     };
   const publishers = new StreamPlaces();
-  const publishStream: handleBidiStreamingCall<Received<PublishRequestMessage>, PublishResponseMessage> = (call) => {
+  const publishStream: handleBidiStreamingCall<
+    Received<PublishRequestMessage | PlainEvents>,
+    PublishResponseMessage
+  > = (call) => {
     if (!publishers.enter(call)) {
       call.emit('error', fail(tooManyStreams()));
       return;

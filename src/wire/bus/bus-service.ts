@@ -1,3 +1,4 @@
+import type { PlainEvents } from '../../contract/journal.ts';
 import type {
   DescribeRequestMessage,
   DescribeResponseMessage,
@@ -20,7 +21,7 @@ export interface MessageSink<Message> {
 /** The six calls, free of gRPC. Errors: InvalidInputError, AppendError, PositionError; anything else leaves as INTERNAL. */
 export interface BusService {
   /** `bytes`: the encoded size of the request. */
-  publish(request: PublishRequestMessage, bytes: number): Promise<PublishResponseMessage>;
+  publish(request: PublishRequestMessage | PlainEvents, bytes: number): Promise<PublishResponseMessage>;
   /** Messages are encoded RecordBatches. Returns when the signal aborts. */
   subscribe(request: SubscribeRequestMessage, sink: MessageSink<Buffer>): Promise<void>;
   read(request: ReadRequestMessage, sink: MessageSink<Buffer>): Promise<void>;

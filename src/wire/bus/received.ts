@@ -1,5 +1,7 @@
 import type { MethodDefinition } from '@grpc/proto-loader';
+import type { PlainEvents } from '../../contract/journal.ts';
 import { InvalidInputError } from '../../core/failure.ts';
+import { PlainScanner } from '../plain/plain-scan.ts';
 
 /** A request as it came: its message and encoded size, or bytes that are no message. */
 export type Received<Request> =
@@ -19,6 +21,18 @@ export function receiver<Request extends object, Response extends object>(
     } catch {
       return { kind: 'malformed' };
     }
+  };
+}
+
+/** The same for publishes: those of plain events are read on their bytes. */
+export function publishReceiver<Request extends object, Response extends object>(
+  method: MethodDefinition<Request, Response>,
+): (bytes: Buffer) => Received<Request | PlainEvents> {
+  const scanner = new PlainScanner();
+  const receive = receiver(method);
+  return (bytes) => {
+    const message = scanner.scan(bytes);
+    return message === null ? receive(bytes) : { kind: 'message', message, bytes: bytes.length };
   };
 }
 

@@ -2,7 +2,7 @@ import protobuf from 'protobufjs/minimal.js';
 import type { StorageEvent } from '../../core/event.ts';
 import { type ExecutionStatus, executionStatuses } from '../../core/execution.ts';
 
-const storageEventsTopic = '/topic/system.storage.events';
+export const storageEventsTopic = '/topic/system.storage.events';
 const executionEventsTopic = '/topic/system.execution.events';
 
 type Writer = protobuf.Writer;

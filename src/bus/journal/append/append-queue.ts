@@ -1,9 +1,9 @@
-import type { AppendReceipt, JournalEntry } from '../../../contract/journal.ts';
+import type { AppendReceipt, JournalInput } from '../../../contract/journal.ts';
 import { AppendError } from '../../../core/failure.ts';
 import * as limits from '../../../core/limits.ts';
 
 export interface PendingAppend {
-  readonly entries: readonly JournalEntry[];
+  readonly entries: JournalInput;
   readonly bytes: number;
   readonly resolve: (receipt: AppendReceipt) => void;
   readonly reject: (error: unknown) => void;
@@ -23,7 +23,7 @@ export class AppendQueue {
   }
 
   /** Rejects at once, with `overloaded`, when the queue is full. */
-  offer(entries: readonly JournalEntry[], bytes: number): Promise<AppendReceipt> {
+  offer(entries: JournalInput, bytes: number): Promise<AppendReceipt> {
     if (this.#waiting.length >= limits.appendsPendingMax || this.#bytes + bytes > limits.appendBytesPendingMax) {
       return Promise.reject(new AppendError('overloaded', 'too many appends are waiting for the journal'));
     }

@@ -1,4 +1,4 @@
-import type { JournalEntry } from '../../../contract/journal.ts';
+import type { JournalEntry, JournalInput } from '../../../contract/journal.ts';
 import { eventFaults } from '../../../core/event.ts';
 import { parseUuid } from '../../../core/event-id.ts';
 import { eventSizeFault } from '../../../core/event-json.ts';
@@ -10,7 +10,8 @@ import * as limits from '../../../core/limits.ts';
 const faultsMax = 100;
 
 /** Every fault of a batch, fields from `entries` on; empty when it may be staged. */
-export function batchFaults(entries: readonly JournalEntry[], bytes: number): Fault[] {
+export function batchFaults(entries: JournalInput, bytes: number): Fault[] {
+  if ('kind' in entries) return [];
   if (entries.length === 0) return [{ field: ['entries'], reason: 'must not be empty' }];
   if (entries.length > limits.batchEventsMax) {
     return [{ field: ['entries'], reason: `must be at most ${limits.batchEventsMax}, are ${entries.length}` }];

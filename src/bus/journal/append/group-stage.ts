@@ -1,10 +1,10 @@
-import type { ExecutionFacts, JournalEntry } from '../../../contract/journal.ts';
+import type { ExecutionFacts, JournalEntry, JournalInput, PlainEvents } from '../../../contract/journal.ts';
 import { extensionOf, normalizeTime, type StorageEvent, type StorageEventInput } from '../../../core/event.ts';
-import { type EventId, formatEventId, type JournalTag } from '../../../core/event-id.ts';
+import { type EventId, eventIdsOf, type JournalTag } from '../../../core/event-id.ts';
 import { type ExecutionStatus, isTerminal } from '../../../core/execution.ts';
 import { AppendError } from '../../../core/failure.ts';
 import { executionTagsMax } from '../../../core/limits.ts';
-import { toSequence } from '../../../core/sequence.ts';
+import { type Sequence, toSequence } from '../../../core/sequence.ts';
 import { type ExecutionEntry, foldChange, foldEvent, newEntry } from '../../../executions/entry.ts';
 import { encodeChangeRecord, encodeEventRecord } from '../../../wire/record/record-codec.ts';
 import type { SourceKey, StoredRecord, StoredSource } from '../../engine/journal-store.ts';
@@ -58,14 +58,14 @@ export class GroupStage {
   readonly executions = new Map<string, ExecutionEntry>();
   readonly sources = new Map<string, SourceRow>();
   readonly #committed: Committed;
-  readonly #tag: JournalTag;
+  readonly #idOf: (sequence: Sequence) => EventId;
   readonly #timeMs: number;
   #tip: Tip;
 
   /** `timeMs`: of every record of the group, not below the newest one's. */
   constructor(committed: Committed, tag: JournalTag, timeMs: number, tip: Tip) {
     this.#committed = committed;
-    this.#tag = tag;
+    this.#idOf = eventIdsOf(timeMs, tag);
     this.#timeMs = timeMs;
     this.#tip = tip;
   }
@@ -75,7 +75,8 @@ export class GroupStage {
   }
 
   /** Entries have no faults (entry-faults.ts). Throws AppendError; then nothing of the batch is staged. */
-  add(entries: readonly JournalEntry[]): StagedBatch {
+  add(entries: JournalInput): StagedBatch {
+    if ('kind' in entries) return this.#addPlain(entries);
     const draft: Draft = {
       records: [],
       executions: new Map(),
@@ -96,13 +97,46 @@ export class GroupStage {
     return { ids: draft.ids, lastSequence: draft.lastSequence };
   }
 
+  /** Nothing of it can be refused, so it needs no draft. */
+  #addPlain(events: PlainEvents): StagedBatch {
+    const { sequence: before, totalBytes } = this.#tip;
+    const ids: EventId[] = [];
+    const time = new Date(this.#timeMs).toISOString();
+    let offset = totalBytes;
+    let entry: ExecutionEntry | null = null;
+    for (let index = 0; index < events.length; index += 1) {
+      const event = events.at(index);
+      const { executionId } = event;
+      const sequence = before + 1 + index;
+      const id = this.#idOf(toSequence(sequence));
+      const bytes = events.record(index, sequence, id, time);
+      this.records.push({ sequence, offset, timeMs: this.#timeMs, executionId, isChange: false, bytes });
+      offset += bytes.length;
+      if (entry?.executionId !== executionId) entry = this.#groupEntry(executionId, sequence);
+      foldEvent(entry, { sequence, id, timeMs: this.#timeMs }, event.size, event.time === '' ? time : event.time);
+      ids.push(id);
+    }
+    this.#tip = { sequence: before + events.length, totalBytes: offset };
+    return { ids, lastSequence: this.#tip.sequence };
+  }
+
+  /** The group's own copy; a new execution begins with `sequence`. */
+  #groupEntry(executionId: string, sequence: number): ExecutionEntry {
+    const own = this.executions.get(executionId);
+    if (own !== undefined) return own;
+    const known = this.#committed.execution(executionId);
+    const entry = known === undefined ? newEntry(executionId, sequence, this.#timeMs) : { ...known };
+    this.executions.set(executionId, entry);
+    return entry;
+  }
+
   #event(draft: Draft, { event }: EventEntry, index: number): void {
     const executionId = event.execution_id.toLowerCase();
     const key = event.source_id === undefined ? null : { executionId, sourceId: event.source_id };
     const hash = key === null ? '' : inputHash(event);
     if (key !== null && this.#repeats(draft, key, hash, index)) return;
     const sequence = draft.sequence + 1;
-    const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+    const id = this.#idOf(toSequence(sequence));
     const stamped = stamp(event, executionId, this.#timeMs);
     this.#append(draft, executionId, encodeEventRecord(sequence, id, stamped), false);
     const at = { sequence, id, timeMs: this.#timeMs };
@@ -146,7 +180,7 @@ export class GroupStage {
       return;
     }
     const sequence = draft.sequence + 1;
-    const id = formatEventId(this.#timeMs, toSequence(sequence), this.#tag);
+    const id = this.#idOf(toSequence(sequence));
     const status = (statusChanged ? change.status : known?.status) ?? 'running';
     const facts = { status, statusChanged, tags, reason: statusChanged ? change.reason : '' };
     const time = new Date(this.#timeMs).toISOString();
