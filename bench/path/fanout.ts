@@ -4,7 +4,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { type Figure, figure } from '../harness.ts';
 import { projectFile } from '../project-file.ts';
-import { feedPaced, feedSaturated } from './feed.ts';
+import { executionSource, feedPaced, feedSaturated } from './feed.ts';
 import {
   compileC,
   compileLoadClient,
@@ -132,14 +132,14 @@ async function runRivulet(bus: ServerProcess, router: ServerProcess, how = mode,
   try {
     // Known before anybody asks for it.
     await client.publish({ entries: [{ change: { execution_id: executionId, status: 2, tags: [] } }] });
-    const pump = feedSaturated(feed, { perBatch: batch, ahead: Number(values.ahead) });
+    const pump = feedSaturated(executionSource(feed), { perBatch: batch, ahead: Number(values.ahead) });
     const target = `/api/v1/storage/events?execution_id=${executionId}&timeout=3600`;
     const running = startLoad(load(router, target, owed, how === 'saturated' ? pump.onReceived : undefined));
     await running.ready;
     const before = await countsOf(router, 'rivulet');
     const startMs = systemClock.monotonicMs();
     if (how === 'saturated') pump.start();
-    else await feedPaced(feed, rate);
+    else await feedPaced(executionSource(feed), rate);
     const report = await Promise.race([running.done, pump.failed]);
     const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
     const after = await countsOf(router, 'rivulet');

@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly secondsMax: number;
   /** Split over so many processes, to see whether the client is the limit. */
   readonly processes?: number;
+  /** What says that a stream is open: the frame `event: ready` (default), or the first comment. */
+  readonly readyBy?: 'frame' | 'comment';
   /** n events have been received, averaged over the streams of the slowest process. */
   readonly onProgress?: (events: number) => void;
 }
@@ -81,8 +83,8 @@ export function startLoad(options: LoadOptions): RunningLoad {
 }
 
 function startOne(options: LoadOptions, streams: number, onProgress: (events: number) => void): RunningLoad {
-  const { port, target, events, idleSeconds = 0, secondsMax } = options;
-  const words = [port, target, streams, events, idleSeconds, secondsMax].map(String);
+  const { port, target, events, idleSeconds = 0, secondsMax, readyBy = 'frame' } = options;
+  const words = [port, target, streams, events, idleSeconds, secondsMax, readyBy].map(String);
   const child: ChildProcess = spawn(...pinned(worldCore, binary, words), { stdio: ['ignore', 'pipe', 'inherit'] });
   let sayReady: () => void = () => undefined;
   let report: LoadReport | null = null;

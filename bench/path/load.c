@@ -1,10 +1,11 @@
 /*
  * The load client of the path benches: many streams of Server-Sent Events on one thread, one epoll loop.
  *
- *   load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max>
+ *   load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max> <ready-by>
  *
- * Opens <streams> connections one after another's connect, waits until each has its `ready` frame, then counts until every stream had
- * <events> storage events. With <events> 0 it only holds the streams open, for <idle-seconds>.
+ * Opens <streams> connections one after another's connect, waits until each is ready, then counts until every stream had
+ * <events> storage events. With <events> 0 it only holds the streams open, for <idle-seconds>. A stream is ready at its frame
+ * `event: ready`, or, with <ready-by> `comment`, at its first comment: nchan sends `: hi` and no frame.
  *
  * Each storage event must end in   "t":"IIIIIIIII.NNNNNNNNNNNNNNNNNNN"}}\n\n   where I is its index (9 digits, from 0) and N the time it
  * was due (CLOCK_MONOTONIC, nanoseconds, 19 digits). The index must rise by one on each stream: anything else is counted as lost or
@@ -57,6 +58,7 @@ static uint64_t histogram[BUCKETS];
 static uint64_t latency_max_ns, latency_count;
 static uint64_t streams, events_wanted, ready_count, complete_count, announced;
 static uint64_t now_ns;
+static int ready_by_comment;
 
 static uint64_t monotonic_ns(void) {
   struct timespec t;
@@ -136,6 +138,10 @@ static size_t take_frames(struct stream *s, const char *bytes, size_t length) {
       const char *end = memchr(bytes + done, '\n', length - done);
       if (end == NULL) return done;
       done = (size_t)(end - bytes) + 1;
+      if (ready_by_comment && !s->ready) {
+        s->ready = 1;
+        ready_count++;
+      }
       continue;
     }
     size_t at = done;
@@ -246,11 +252,12 @@ static void report(double connect_ms) {
 }
 
 int main(int count, char **words) {
-  if (count != 7) { fprintf(stderr, "load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max>\n"); return 2; }
+  if (count != 8) { fprintf(stderr, "load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max> <ready-by>\n"); return 2; }
   int port = atoi(words[1]);
   streams = strtoull(words[3], NULL, 10);
   events_wanted = strtoull(words[4], NULL, 10);
   double idle_seconds = atof(words[5]), seconds_max = atof(words[6]);
+  ready_by_comment = strcmp(words[7], "comment") == 0;
   struct rlimit files = {streams + 64, streams + 64};
   setrlimit(RLIMIT_NOFILE, &files);
   setvbuf(stdout, NULL, _IOLBF, 1 << 16);

@@ -6,8 +6,13 @@ import { pinningCard } from './pinning.ts';
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 
-/** Prints the figures; writes them, each run, the machine, the pinning and the command to bench/results/<bench>.json. */
-export function reportPath(bench: string, figures: readonly Figure[], runs: readonly object[]): void {
+/** Prints the figures; writes them, each run, the machine, the versions of peers, the pinning and the command to bench/results/<bench>.json. */
+export function reportPath(
+  bench: string,
+  figures: readonly Figure[],
+  runs: readonly object[],
+  versions: readonly string[] = [],
+): void {
   for (const { name, unit, median, min, max, runs: count } of figures) {
     const spread = count > 1 ? `  (${number.format(min)} to ${number.format(max)}, ${count} runs)` : '';
     process.stdout.write(`${name.padEnd(58)} ${number.format(median).padStart(12)} ${unit}${spread}\n`);
@@ -19,6 +24,7 @@ export function reportPath(bench: string, figures: readonly Figure[], runs: read
     machine: machineCard(),
     loadAverage: loadavg(),
     pinning: pinningCard,
+    versions,
     figures,
     runs,
   };
