@@ -177,6 +177,9 @@ function chosen(): Peer[] {
   });
 }
 
+// So that the peers end with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 pinSelf();
 compileLoadClient();
 await withDirectory(async (directory) => {

@@ -37,7 +37,7 @@ enum { READ_BYTES = 1 << 18, LINE_BYTES_MAX = 1 << 17, EVENTS_A_POLL = 256, BUCK
 enum { INDEX_DIGITS = 9, TIME_DIGITS = 19, TAIL_BYTES = INDEX_DIGITS + 1 + TIME_DIGITS + 5 };
 
 /* Where a stream stands between two reads. */
-enum stage { HEAD, CHUNK_SIZE, CHUNK, CHUNK_END };
+enum stage { HEAD, CHUNK_SIZE, CHUNK, CHUNK_END, WHOLE };
 
 struct stream {
   int fd;
@@ -93,12 +93,25 @@ static uint64_t number(const char *from, int digits) {
   return value;
 }
 
+/* Does a frame have this line `event:`? In its first line or a later one, with a space behind the colon or without: the peers differ. */
+static int is_event(const char *frame, size_t length, const char *name) {
+  const char *field = frame;
+  size_t name_length = strlen(name);
+  while (length >= 6 && memcmp(field, "event:", 6) != 0) {
+    const char *end = memchr(field, '\n', length);
+    if (end == NULL) return 0;
+    length -= (size_t)(end + 1 - field);
+    field = end + 1;
+  }
+  if (length < 7 + name_length) return 0;
+  field += field[6] == ' ' ? 7 : 6;
+  return memcmp(field, name, name_length) == 0 && field[name_length] == '\n';
+}
+
 static void take_frame(struct stream *s, const char *frame, size_t length) {
-  static const char storage[] = "\nevent: storage.object.created\n";
-  const char *event = memmem(frame, length < 100 ? length : 100, storage, sizeof storage - 1);
-  if (event == NULL || length < TAIL_BYTES) {
+  if (length < TAIL_BYTES || !is_event(frame, length, "storage.object.created")) {
     total.controls++;
-    if (!s->ready && memmem(frame, length, "event: ready\n", 13) != NULL) {
+    if (!s->ready && is_event(frame, length, "ready")) {
       s->ready = 1;
       ready_count++;
     }
@@ -195,7 +208,9 @@ static void take(struct stream *s, const char *bytes, size_t length) {
       bytes += length - left;
       length = left;
       s->held = 0;
-      s->stage = CHUNK_SIZE;
+      /* nchan sends the body as it is, up to the end of the connection. */
+      *end = 0;
+      s->stage = strcasestr(s->rest, "\ntransfer-encoding: chunked") == NULL ? WHOLE : CHUNK_SIZE;
       s->chunk_left = 0;
       break;
     }
@@ -212,6 +227,9 @@ static void take(struct stream *s, const char *bytes, size_t length) {
       if (s->chunk_left == 0) s->stage = CHUNK_END;
       break;
     }
+    case WHOLE:
+      take_body(s, bytes, length);
+      return;
     case CHUNK_END:
       if (*bytes == '\n') { s->stage = CHUNK_SIZE; s->chunk_left = 0; }
       bytes++; length--;

@@ -12,6 +12,8 @@ const benches: readonly Bench[] = [
   ['fanout', ['--batch=1', '--events=3000'], ['--batch=1', '--runs=2', '--events=800']],
   ['fanout', ['--batch=8', '--events=8000'], ['--batch=8', '--runs=2', '--events=2500']],
   ['fanout', ['--mode=paced', '--rate=50'], ['--mode=paced', '--rate=50', '--runs=2', '--events=200']],
+  ['fanout-peers', [], ['--runs=1', '--streams=200', '--events=400']],
+  ['fanout-peers', ['--mode=paced', '--events=1000'], ['--mode=paced', '--runs=1', '--streams=200', '--events=400']],
   ['replay', [], ['--streams=100', '--runs=1']],
   ['ingest', [], ['--events=60000', '--runs=2']],
   ['start-and-idle', [], ['--runs=3', '--streams=2000', '--seconds=6']],

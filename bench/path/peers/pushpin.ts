@@ -9,12 +9,12 @@ import type { Peer } from './peer.ts';
 
 const executionId = '0190b6a2-7c1e-4f00-9a3b-000000000001';
 
-/** Pushpin (condure, proxy, handler, all on the server's core) before an origin on the other that answers `Grip-Hold: stream`; published over its HTTP port. In memory only. */
+/** Pushpin (condure, zurl, proxy, handler, all on the server's core) before an origin on the other that answers `Grip-Hold: stream`; published over its HTTP port. In memory only. */
 export const pushpin: Peer = {
   name: 'pushpin',
   answerMeans: 'in memory',
   missing: () =>
-    versionOf('pushpin', '--version') !== null && versionOf('condure', '--version') !== null
+    ['pushpin', 'condure', 'zurl'].every((command) => versionOf(command, '--version') !== null)
       ? null
       : 'apt-get install pushpin',
   start: async (directory) => {
@@ -57,19 +57,23 @@ port_offset=0
 stats_connection_ttl=120
 
 [runner]
-services=condure,pushpin-proxy,pushpin-handler
+services=condure,zurl,pushpin-proxy,pushpin-handler
 http_port=127.0.0.1:${port}
 logdir=${directory}/log
 log_level=1
 client_buffer_size=8192
 client_maxconn=50000
 condure_bin=condure
+zurl_bin=zurl
 
 [proxy]
 routesfile=${directory}/routes
 debug=false
 updates_check=off
 sig_key=bench
+zurl_out_specs=ipc://{rundir}/{ipc_prefix}zurl-in
+zurl_out_stream_specs=ipc://{rundir}/{ipc_prefix}zurl-in-stream
+zurl_in_specs=ipc://{rundir}/{ipc_prefix}zurl-out
 
 [handler]
 push_in_spec=ipc://{rundir}/{ipc_prefix}push-in
