@@ -94,6 +94,8 @@ async function runOf(name: string, server: RunningPeer): Promise<Run> {
     processes: Number(values['load-processes']),
     onProgress: paced ? () => undefined : pump.onReceived,
   });
+  // When `ready` fails, `done` does too: the one that is awaited tells of it, and the peers are stopped.
+  running.done.catch(() => undefined);
   await running.ready;
   await sleep(systemClock, settleMs);
   const cpuBefore = server.cpuSeconds();
