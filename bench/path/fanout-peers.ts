@@ -214,7 +214,6 @@ await withDirectory(async (directory) => {
       runs,
       running.map((one) => one.name),
     ),
-    runs,
-    versions,
+    { runs, versions },
   );
 });

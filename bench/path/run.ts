@@ -1,9 +1,11 @@
-import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { projectFile } from '../project-file.ts';
 import { BenchError } from './bench-error.ts';
+import { runBench } from './bench-process.ts';
 
-/** `npm run bench`: every path bench, one after another, each a process of its own; `--quick` is the same with fewer and shorter runs. */
+/**
+ * `npm run bench`: every path bench, one after another; `--quick` is the same with fewer and shorter runs. A bench that fails does not keep the others
+ * from being measured: what failed is said at the end, and in the exit code.
+ */
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 
 type Bench = readonly [name: string, whole: readonly string[], quick: readonly string[]];
@@ -19,10 +21,9 @@ const benches: readonly Bench[] = [
   ['start-and-idle', [], ['--runs=3', '--streams=2000', '--seconds=6']],
 ];
 
+const failed: string[] = [];
 for (const [name, whole, quick] of benches) {
-  const words = [projectFile(`build/bench/path/${name}.js`), ...(values.quick ? quick : whole)];
-  process.stdout.write(`\n== ${name} ${words.slice(1).join(' ')}\n`);
-  const child = spawn(process.execPath, words, { stdio: 'inherit' });
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
-  if (code !== 0) throw new BenchError(`${name} failed; its run is void`);
+  const words = values.quick ? quick : whole;
+  if (!(await runBench(name, words))) failed.push([name, ...words].join(' '));
 }
+if (failed.length > 0) throw new BenchError(`failed, or void: ${failed.join('; ')}`);

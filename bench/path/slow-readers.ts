@@ -274,5 +274,5 @@ reportPath(
       of(true, (run) => run.kernelMiB),
     ),
   ],
-  runs,
+  { runs },
 );
