@@ -1,16 +1,11 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { sleep, systemClock } from '../../src/core/clock.ts';
 import { type Figure, figure } from '../harness.ts';
-import { nowNs } from './bench-event.ts';
-import { feedPaced, feedSaturated, type Source } from './feed.ts';
-import { compileLoadClient, type LoadReport, percentileMs, startLoad } from './load-client.ts';
+import type { Unmeasured } from '../report/result.ts';
+import { BenchError } from './bench-error.ts';
+import { compileLoadClient } from './load-client.ts';
 import { reportPath } from './path-report.ts';
-import { nchan } from './peers/nchan.ts';
-import { betterSse, nodeHttp } from './peers/node-peers.ts';
-import type { Peer, RunningPeer } from './peers/peer.ts';
-import { pushpin } from './peers/pushpin.ts';
+import { type Pattern, type PeerRun, runPeer } from './peer-run.ts';
+import { reasonOf, type Started, startPeers } from './peers/contenders.ts';
 import { rivulet } from './peers/rivulet.ts';
 import { pinSelf } from './pinning.ts';
 import { withDirectory } from './server-process.ts';
@@ -19,32 +14,21 @@ import { withDirectory } from './server-process.ts';
  * Topology fan-out, the whole system: one publisher → server → N streams, Rivulet against the servers that others use for it, one after another in each
  * round. Rivulet's way includes the bus and the flushed journal; the others' is memory only.
  *
- *   saturated   at most `batch` x `ahead` events are published and not yet received by all; throughput is from the first publish to the last delivery
+ *   saturated   `ahead` events are published and not yet received by all, each in a call of its own; throughput is from the first publish to the last
+ *               delivery. Rivulet once more with `batch` events in a call, which the others have no call for.
  *   paced       `rate` events a second, latency from the time each was due (coordinated omission corrected)
  */
-interface Run {
-  readonly peer: string;
-  readonly deliveriesPerSecond: number;
-  readonly deliveriesPerCpuSecond: number;
-  readonly clientCpuShare: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  readonly maxMs: number;
-  /** From the time an event was due to the publish answer that covers it; the answer means durable for Rivulet only. */
-  readonly answerP50Ms: number;
-  readonly answerP99Ms: number;
-}
-
 const { values } = parseArgs({
   options: {
     mode: { type: 'string', default: 'saturated' },
     streams: { type: 'string', default: '1000' },
-    batch: { type: 'string', default: '8' },
-    ahead: { type: 'string', default: '3' },
+    batch: { type: 'string', default: '16' },
+    ahead: { type: 'string', default: '64' },
     rate: { type: 'string', default: '100' },
     events: { type: 'string', default: '2000' },
     runs: { type: 'string', default: '3' },
+    /** Saturated, of each server before the first paced run: until V8 has compiled a path that carries some hundred events a second, its compiler is what is measured. */
+    'warm-events': { type: 'string', default: '3000' },
     /** Some of the peers only, by name. */
     peer: { type: 'string', multiple: true, default: [] },
     'load-processes': { type: 'string', default: '1' },
@@ -52,131 +36,85 @@ const { values } = parseArgs({
   },
 });
 const paced = values.mode === 'paced';
-const streams = Number(values.streams);
-const events = Number(values.events);
-const rate = Number(values.rate);
-/** Pushpin subscribes a stream after it has sent the origin's answer; nothing may be published before. The same for all. */
-const settleMs = 500;
+const pattern: Pattern = {
+  mode: paced ? 'paced' : 'saturated',
+  streams: Number(values.streams),
+  events: Number(values.events),
+  ahead: Number(values.ahead),
+  perCall: 1,
+  rate: Number(values.rate),
+  loadProcesses: Number(values['load-processes']),
+};
+const batch = Number(values.batch);
 
-const all: readonly Peer[] = [rivulet, nodeHttp, betterSse, nchan, pushpin];
-
-/** A source whose answers are timed. */
-function timed(source: Source, answersMs: number[]): Source {
-  return {
-    events: source.events,
-    end: () => {
-      source.end();
-    },
-    publish: async (first, due) => {
-      const answer = await source.publish(first, due);
-      const at = nowNs();
-      for (const dueNs of due) answersMs.push(Number(at - dueNs) / 1e6);
-      return answer;
-    },
-  };
+interface Contender extends Pick<Started, 'server'> {
+  readonly name: string;
+  readonly pattern: Pattern;
+  readonly own: boolean;
 }
 
-function shareOf(sorted: readonly number[], share: number): number {
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
-}
-
-async function runOf(name: string, server: RunningPeer): Promise<Run> {
-  const answersMs: number[] = [];
-  const source = timed(server.source(events), answersMs);
-  const pump = feedSaturated(source, { perBatch: Number(values.batch), ahead: Number(values.ahead) });
-  const running = startLoad({
-    port: server.port,
-    target: server.target,
-    readyBy: server.readyBy,
-    streams,
-    events,
-    secondsMax: 120,
-    processes: Number(values['load-processes']),
-    onProgress: paced ? () => undefined : pump.onReceived,
+function contendersOf(started: readonly Started[]): Contender[] {
+  return started.flatMap(({ peer, server }) => {
+    const own = peer === rivulet;
+    const one: Contender = { name: peer.name, server, pattern, own };
+    const batches = { ...one, name: `${peer.name}, ${batch} events a call`, pattern: { ...pattern, perCall: batch } };
+    return own && !paced && batch > 1 ? [one, batches] : [one];
   });
-  // When `ready` fails, `done` does too: the one that is awaited tells of it, and the peers are stopped.
-  running.done.catch(() => undefined);
-  await running.ready;
-  await sleep(systemClock, settleMs);
-  const cpuBefore = server.cpuSeconds();
-  const startMs = systemClock.monotonicMs();
-  if (!paced) pump.start();
-  const fed = paced ? feedPaced(source, rate) : pump.failed;
-  // Of the feed only the failure counts: its end is not the end of the deliveries.
-  const report = await Promise.race([running.done, fed.then(() => running.done)]);
-  const seconds = wholeSeconds(report, systemClock.monotonicMs() - startMs);
-  const cpuSeconds = server.cpuSeconds() - cpuBefore;
-  const answers = answersMs.sort((one, other) => one - other);
-  return {
-    peer: name,
-    deliveriesPerSecond: report.frames / seconds,
-    deliveriesPerCpuSecond: report.frames / cpuSeconds,
-    clientCpuShare: report.cpuSeconds / seconds,
-    p50Ms: percentileMs(report, 0.5),
-    p99Ms: percentileMs(report, 0.99),
-    p999Ms: percentileMs(report, 0.999),
-    maxMs: report.latencyMaxUs / 1_000,
-    answerP50Ms: shareOf(answers, 0.5),
-    answerP99Ms: shareOf(answers, 0.99),
-  };
 }
 
-/** From the first publish to the last delivery: the client waits 200 ms at the end for what might come twice. */
-function wholeSeconds(report: LoadReport, elapsedMs: number): number {
-  return Math.max(report.seconds, (elapsedMs - 200) / 1_000);
-}
-
-function shown(run: Run): void {
-  const ms = (value: number): string => value.toFixed(2);
+function shown(run: PeerRun): void {
+  const ms = (value: number | null): string => value?.toFixed(2) ?? 'not recorded';
   process.stdout.write(
-    `  ${run.peer.padEnd(10)} ${Math.round(run.deliveriesPerSecond)}/s  ${Math.round(run.deliveriesPerCpuSecond)}/cpu-s  client ${ms(run.clientCpuShare)}` +
-      `  p50 ${ms(run.p50Ms)} p99 ${ms(run.p99Ms)} p99.9 ${ms(run.p999Ms)} max ${ms(run.maxMs)}  answered p50 ${ms(run.answerP50Ms)} p99 ${ms(run.answerP99Ms)} ms\n`,
+    `  ${run.peer.padEnd(28)} ${Math.round(run.deliveriesPerSecond)}/s  ${Math.round(run.deliveriesPerCpuSecond)}/cpu-s  client ${ms(run.clientCpuShare)}` +
+      `  p50 ${ms(run.p50Ms)} p99 ${ms(run.p99Ms)} p99.9 ${ms(run.p999Ms)} max ${ms(run.maxMs)}  answered p50 ${ms(run.answerP50Ms)} p99 ${ms(run.answerP99Ms)}` +
+      `  from the answer p50 ${ms(run.fromAnswerP50Ms)} p99 ${ms(run.fromAnswerP99Ms)} ms\n`,
   );
 }
 
-function figuresOf(runs: readonly Run[], names: readonly string[]): Figure[] {
-  const of = (name: string, read: (run: Run) => number): number[] => runs.filter(({ peer }) => peer === name).map(read);
-  const read = (run: Run): number => (paced ? run.p99Ms : run.deliveriesPerSecond);
-  const own = of(rivulet.name, read);
-  const ratios = names
-    .filter((name) => name !== rivulet.name && own.length > 0)
-    .map((name) =>
-      figure(
-        paced ? `p99, rivulet to ${name}` : `deliveries, rivulet to ${name}`,
-        '',
-        of(name, read).map((value, round) => (own[round] ?? Number.NaN) / value),
-      ),
+type Column = readonly [name: string, unit: string, read: (run: PeerRun) => number | null];
+
+const throughput: readonly Column[] = [
+  ['deliveries', 'per second', (run) => run.deliveriesPerSecond],
+  ['deliveries of a server CPU second', '', (run) => run.deliveriesPerCpuSecond],
+];
+const latency: readonly Column[] = [
+  ['p50', 'ms', (run) => run.p50Ms],
+  ['p99', 'ms', (run) => run.p99Ms],
+  ['p99.9', 'ms', (run) => run.p999Ms],
+  ['max', 'ms', (run) => run.maxMs],
+  ['p99 to the publish answer', 'ms', (run) => run.answerP99Ms],
+  ['p50 from the answer', 'ms', (run) => run.fromAnswerP50Ms],
+  ['p99 from the answer', 'ms', (run) => run.fromAnswerP99Ms],
+];
+
+function figuresOf(runs: readonly PeerRun[], contenders: readonly Contender[]): Figure[] {
+  const of = (name: string, read: Column[2]): number[] =>
+    runs
+      .filter(({ peer }) => peer === name)
+      .map(read)
+      .filter((value) => value !== null);
+  const columns = paced ? latency : throughput;
+  const [title, , read] = paced ? (['p99', '', (run: PeerRun) => run.p99Ms] as const) : (throughput[0] as Column);
+  const ratios = contenders
+    .filter(({ own }) => own)
+    .flatMap((ours) =>
+      contenders
+        .filter(({ own }) => !own)
+        .map(({ name }) => {
+          const [mine, theirs] = [of(ours.name, read), of(name, read)];
+          // Only pairs of one round: a void run leaves the counts unequal, and then nothing is divided.
+          const pairs =
+            mine.length === theirs.length ? mine.map((value, round) => value / (theirs[round] as number)) : [];
+          return figure(`${title}, ${ours.name} to ${name}`, '', pairs);
+        }),
     );
   return [
-    ...names.flatMap((name) => [
-      figure(
-        `deliveries, ${name}`,
-        'per second',
-        of(name, (run) => run.deliveriesPerSecond),
-      ),
-      figure(
-        `p99, ${name}`,
-        'ms',
-        of(name, (run) => run.p99Ms),
-      ),
-      figure(
-        `p99.9, ${name}`,
-        'ms',
-        of(name, (run) => run.p999Ms),
-      ),
-    ]),
+    ...contenders.flatMap(({ name }) =>
+      columns.map(([column, unit, value]) => figure(column, unit, of(name, value), name)),
+    ),
     ...ratios,
+    figure('load client CPU, at most', 'cores', [Math.max(...runs.map((run) => run.clientCpuShare))]),
   ];
-}
-
-function chosen(): Peer[] {
-  const wanted = all.filter(({ name }) => values.peer.length === 0 || values.peer.includes(name));
-  return wanted.filter((peer) => {
-    const install = peer.missing();
-    if (install !== null)
-      process.stderr.write(`SKIPPED: ${peer.name} is not here, nothing of it is measured: ${install}\n`);
-    return install === null;
-  });
 }
 
 // So that the peers end with it.
@@ -185,35 +123,39 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 pinSelf();
 compileLoadClient();
 await withDirectory(async (directory) => {
-  const peers = chosen();
-  const running: { readonly name: string; readonly server: RunningPeer }[] = [];
-  const runs: Run[] = [];
-  try {
-    for (const [index, peer] of peers.entries()) {
-      const own = join(directory, String(index));
-      mkdirSync(own);
-      running.push({ name: peer.name, server: await peer.start(own) });
+  const { started, skipped } = await startPeers(directory, values.peer);
+  const contenders = contendersOf(started);
+  const runs: PeerRun[] = [];
+  const voids: Unmeasured[] = [];
+  const ownVoids: string[] = [];
+  const attempt = async ({ name, server, own }: Contender, round: number, one: Pattern): Promise<void> => {
+    try {
+      const run = await runPeer(name, server, one, directory);
+      shown(run);
+      // The first round warms all up.
+      if (round > 0) runs.push(run);
+    } catch (error) {
+      process.stderr.write(`VOID: ${name}, round ${round}: ${reasonOf(error)}\n`);
+      voids.push({ what: `${name}, round ${round}`, reason: reasonOf(error) });
+      if (own) ownVoids.push(name);
     }
+  };
+  try {
     for (let round = 0; round <= Number(values.runs); round += 1) {
-      for (const { name, server } of running) {
-        const run = await runOf(name, server);
-        shown(run);
-        // The first round warms all up.
-        if (round > 0) runs.push(run);
+      for (const contender of contenders) {
+        const { pattern: counted } = contender;
+        const warming: Pattern = { ...counted, mode: 'saturated', events: Number(values['warm-events']) };
+        await attempt(contender, round, paced && round === 0 ? warming : counted);
       }
     }
   } finally {
-    for (const { server } of running) await server.stop();
+    for (const { server } of started) await server.stop();
   }
-  const versions = running.map(({ name, server }) => `${name} ${server.version}`);
-  process.stdout.write(`${versions.join('; ')}\n`);
-  const name = values.name === '' ? `fanout-peers-${paced ? 'paced' : 'saturated'}` : values.name;
-  reportPath(
-    name,
-    figuresOf(
-      runs,
-      running.map((one) => one.name),
-    ),
-    { runs, versions },
-  );
+  reportPath(values.name === '' ? `fanout-peers-${values.mode}` : values.name, figuresOf(runs, contenders), {
+    runs,
+    versions: started.map(({ peer, server }) => `${peer.name} ${server.version}`),
+    unmeasured: [...skipped, ...voids],
+  });
+  // A peer that fails is said; only ours fails the bench.
+  if (ownVoids.length > 0) throw new BenchError(`void: ${ownVoids.join('; ')}`);
 });

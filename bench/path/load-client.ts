@@ -197,7 +197,8 @@ export function percentileMs(report: LoadReport, share: number): number {
   let seen = 0;
   for (const [top, count] of report.histogram) {
     seen += count;
-    if (seen >= target) return top / 1_000;
+    // The upper edge of the last bucket may lie above the largest value.
+    if (seen >= target) return Math.min(top, report.latencyMaxUs) / 1_000;
   }
   return Number.NaN;
 }

@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Client } from 'undici';
 import { BenchError } from '../bench-error.ts';
 import type { Source } from '../feed.ts';
 
@@ -7,36 +7,37 @@ export interface PublishCall {
   readonly port: number;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  body(index: number, dueNs: bigint): string;
+  /** Calls that may be on the way at a time: 1 for a server that answers one before it reads the next. */
+  readonly inFlightMax: number;
+  readonly body: (index: number, dueNs: bigint) => string;
 }
 
 /**
- * Publishes over HTTP, one event a call, the next when the one before is answered: over one connection, so that nothing overtakes. None of the peers
- * takes several events in a call in a way that the others could match; a call takes a small part of what a thousand sends take.
+ * Publishes over HTTP, one event a call, all over one connection so that none overtakes another: pipelined, so that a call does not wait for the answer to the
+ * one before, as Rivulet's do not on their gRPC stream.
  */
-export function httpSource(call: PublishCall, events: number): Source {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+export function httpSource({ port, path, headers, inFlightMax, body }: PublishCall, events: number): Source {
+  const client = new Client(`http://127.0.0.1:${port}`, { pipelining: inFlightMax });
+  const publish = async (index: number, dueNs: bigint): Promise<void> => {
+    // Idempotent is what undici asks for before it pipelines; a call that fails makes the run void, so none is sent twice.
+    const options = {
+      method: 'POST',
+      path,
+      headers: headers ?? {},
+      body: body(index, dueNs),
+      idempotent: true,
+    } as const;
+    const answer = await client.request(options);
+    await answer.body.dump();
+    if (answer.statusCode < 200 || answer.statusCode > 299)
+      throw new BenchError(`publishing to port ${port} was answered ${answer.statusCode}`);
+  };
   return {
     events,
-    publish: (first, due) =>
-      Promise.all(due.map((dueNs, offset) => post(agent, call, call.body(first + offset, dueNs)))),
-    // An agent that is destroyed would cut off what it still has to send: idle sockets end with the server.
-    end: () => undefined,
+    publish: (first, due) => Promise.all(due.map((dueNs, offset) => publish(first + offset, dueNs))),
+    end: () => {
+      // Once all calls are answered; what fails before has been told by its call.
+      client.close().catch(() => undefined);
+    },
   };
-}
-
-function post(agent: Agent, { port, path, headers }: PublishCall, body: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const options = { agent, port, path, headers, method: 'POST', host: '127.0.0.1' };
-    const call = request(options, (answer) => {
-      const status = answer.statusCode ?? 0;
-      answer.resume().once('end', () => {
-        if (status >= 200 && status < 300) resolve();
-        else reject(new BenchError(`publishing to port ${port} was answered ${status}`));
-      });
-      answer.once('error', reject);
-    });
-    call.once('error', reject);
-    call.end(body);
-  });
 }

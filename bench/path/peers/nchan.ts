@@ -26,6 +26,7 @@ export const nchan: Peer = {
     const call = {
       port,
       path: '/publish',
+      inFlightMax: 64,
       headers: { 'X-EventSource-Event': eventType },
       body: (index: number, dueNs: bigint) => JSON.stringify(benchData(executionId, index, dueNs)),
     };

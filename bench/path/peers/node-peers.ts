@@ -37,7 +37,7 @@ async function started(module: string, version: string, body: PublishCall['body'
     port: server.port,
     target: '/',
     readyBy: 'frame' as const,
-    source: (events: number) => httpSource({ port: server.port, path: '/', body }, events),
+    source: (events: number) => httpSource({ port: server.port, path: '/', inFlightMax: 64, body }, events),
     cpuSeconds: () => server.cpuSeconds(),
     stop: () => server.stop(),
   };

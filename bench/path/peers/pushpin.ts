@@ -11,7 +11,7 @@ const executionId = '0190b6a2-7c1e-4f00-9a3b-000000000001';
 
 /** Pushpin (condure, zurl, proxy, handler, all on the server's core) before an origin on the other that answers `Grip-Hold: stream`; published over its HTTP port. In memory only. */
 export const pushpin: Peer = {
-  name: 'pushpin',
+  name: 'Pushpin',
   answerMeans: 'in memory',
   missing: () =>
     ['pushpin', 'condure', 'zurl'].every((command) => versionOf(command, '--version') !== null)
@@ -35,7 +35,14 @@ export const pushpin: Peer = {
       readyBy: 'frame',
       source: (events) =>
         httpSource(
-          { port: publishPort, path: '/publish/', headers: { 'Content-Type': 'application/json' }, body },
+          {
+            port: publishPort,
+            path: '/publish/',
+            headers: { 'Content-Type': 'application/json' },
+            // It closes a connection on which a second call comes before the answer to the first.
+            inFlightMax: 1,
+            body,
+          },
           events,
         ),
       cpuSeconds: () => daemon.cpuSeconds(),

@@ -10,7 +10,7 @@ import type { Peer } from './peer.ts';
 
 /** Router on the server's core, bus on the other; published over gRPC, journalled, flushed. Its CPU is the router's. */
 export const rivulet: Peer = {
-  name: 'rivulet',
+  name: 'Rivulet',
   answerMeans: 'durable',
   missing: () => null,
   start: async (directory) => {
