@@ -15,6 +15,7 @@ const { values } = parseArgs({ options: { renew: { type: 'boolean', default: fal
 const benches: readonly (readonly [name: string, words: readonly string[]])[] = [
   ['fanout', ['--batch=1', '--runs=3', '--events=1000', '--name=guard/fanout-1']],
   ['fanout', ['--batch=8', '--runs=3', '--events=3000', '--name=guard/fanout-8']],
+  ['many-filters', ['--executions=200', '--events=100', '--one-events=100', '--runs=3', '--name=guard/many-filters']],
   ['replay', ['--streams=100', '--runs=3', '--name=guard/replay']],
 ];
 

@@ -14,8 +14,8 @@ export function stamp(index: number, dueNs: bigint): string {
   return `${String(index).padStart(9, '0')}.${String(dueNs).padStart(19, '0')}`;
 }
 
-export function benchEntry(executionId: string, index: number, dueNs: bigint): PublishEntryMessage {
-  return { event: { execution_id: executionId, stage, path, metadata: { t: stamp(index, dueNs) } } };
+export function benchEntry(executionId: string, index: number, dueNs: bigint, where = path): PublishEntryMessage {
+  return { event: { execution_id: executionId, stage, path: where, metadata: { t: stamp(index, dueNs) } } };
 }
 
 export const eventType = 'storage.object.created';

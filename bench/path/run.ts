@@ -34,6 +34,7 @@ const benches: readonly Bench[] = [
     ],
     [],
   ],
+  ['many-filters', [], ['--executions=200', '--events=50', '--one-events=60', '--runs=1']],
   ['replay', [], ['--streams=100', '--runs=1']],
   ['ingest', [], ['--events=60000', '--runs=2']],
   ['start-and-idle', [], ['--runs=3', '--streams=2000', '--seconds=6']],
