@@ -21,6 +21,8 @@ export interface MachineCard {
 export interface Figure {
   readonly name: string;
   readonly unit: string;
+  /** Whose it is, where several were measured: a row of the table; the name is its column. */
+  readonly of?: string;
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -43,7 +45,7 @@ export function machineCard(): MachineCard {
     cores: processors.length,
     model: processors[0]?.model.trim() ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    kernel: release().split('-')[0] ?? '',
     node: process.version,
     v8: process.versions.v8,
     load: loadavg()[0] ?? Number.NaN,
@@ -90,10 +92,11 @@ export function measure(work: Work): Figure {
   return figure(work.name, 'per CPU second', rates);
 }
 
-export function figure(name: string, unit: string, values: readonly number[]): Figure {
+export function figure(name: string, unit: string, values: readonly number[], of?: string): Figure {
   return {
     name,
     unit,
+    ...(of === undefined ? {} : { of }),
     median: median(values),
     min: Math.min(...values),
     max: Math.max(...values),

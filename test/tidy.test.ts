@@ -265,7 +265,8 @@ test('every source is imported by another: delete what nobody uses', (t) => {
   t.deepEqual(orphans, []);
 });
 
-const documents = ['README.md', ...readdirSync(join(projectRoot, 'docs')).map((name) => `docs/${name}`)];
+const pages = readdirSync(join(projectRoot, 'docs')).filter((name) => name.endsWith('.md'));
+const documents = ['README.md', ...pages.map((name) => `docs/${name}`)];
 
 /** What a document names of the project: every path from the root, and every source whose folder it leaves to the reader. Results of benches are made. */
 function pathsNamedIn(text: string): string[] {

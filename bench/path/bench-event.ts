@@ -14,15 +14,33 @@ export function stamp(index: number, dueNs: bigint): string {
   return `${String(index).padStart(9, '0')}.${String(dueNs).padStart(19, '0')}`;
 }
 
-export function benchEntry(executionId: string, index: number, dueNs: bigint): PublishEntryMessage {
-  return { event: { execution_id: executionId, stage, path, metadata: { t: stamp(index, dueNs) } } };
+export function benchEntry(executionId: string, index: number, dueNs: bigint, where = path): PublishEntryMessage {
+  return { event: { execution_id: executionId, stage, path: where, metadata: { t: stamp(index, dueNs) } } };
+}
+
+export const eventType = 'storage.object.created';
+
+export function benchId(index: number): string {
+  return `0199f7d0-0000-7000-8000-${index.toString(16).padStart(12, '0')}`;
+}
+
+/** What stands in `data:`, for a peer that makes the frame itself. */
+export function benchData(executionId: string, index: number, dueNs: bigint): object {
+  return {
+    id: benchId(index),
+    type: eventType,
+    execution_id: executionId,
+    stage,
+    path,
+    time: '2026-11-24T14:27:48.123Z',
+    metadata: { t: stamp(index, dueNs) },
+  };
 }
 
 /** The same event as a finished frame, for a peer that has it in memory. */
 export function benchFrame(executionId: string, index: number, dueNs: bigint): string {
-  const id = `0199f7d0-0000-7000-8000-${index.toString(16).padStart(12, '0')}`;
-  const json = `{"id":"${id}","type":"storage.object.created","execution_id":"${executionId}","stage":"${stage}","path":"${path}","time":"2026-11-24T14:27:48.123Z","metadata":{"t":"${stamp(index, dueNs)}"}}`;
-  return `id: ${id}\nevent: storage.object.created\ndata: ${json}\n\n`;
+  const json = JSON.stringify(benchData(executionId, index, dueNs));
+  return `id: ${benchId(index)}\nevent: ${eventType}\ndata: ${json}\n\n`;
 }
 
 /** Where the stamp stands, from the end of a frame. */

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createBusClient } from '../../src/wire/bus/bus-client.ts';
 import { type Figure, figure } from '../harness.ts';
 import { projectFile } from '../project-file.ts';
-import { feedPaced, feedSaturated } from './feed.ts';
+import { executionSource, feedPaced, feedSaturated } from './feed.ts';
 import {
   compileC,
   compileLoadClient,
@@ -23,6 +23,7 @@ import {
   startServer,
   withDirectory,
 } from './server-process.ts';
+import type { Work } from './work.ts';
 
 /**
  * Topology fan-out: one publisher → bus → router → N streams of one execution, against the bare uWebSockets.js loop and a raw `send()` loop in C, which
@@ -34,6 +35,7 @@ import {
  */
 interface Run {
   readonly peer: 'rivulet' | 'bare' | 'raw';
+  readonly work: Work;
   readonly deliveriesPerSecond: number;
   readonly deliveriesPerCpuSecond: number;
   readonly eventsPerWrite: number;
@@ -58,6 +60,8 @@ const { values } = parseArgs({
     'warm-events': { type: 'string', default: '20000' },
     runs: { type: 'string', default: '5' },
     'load-processes': { type: 'string', default: '1' },
+    /** Shards of the router, still all on its one core: what a second one costs. */
+    shards: { type: 'string', default: '1' },
     name: { type: 'string', default: '' },
     /** For Node, in the router: `--node-arg=--cpu-prof` writes a profile of each of its threads. */
     'node-arg': { type: 'string', multiple: true, default: [] },
@@ -84,6 +88,7 @@ async function countsOf(server: ServerProcess, peer: Run['peer']): Promise<Count
 }
 
 interface Measured {
+  readonly events: number;
   readonly peer: Run['peer'];
   readonly report: LoadReport;
   readonly before: Counts;
@@ -93,10 +98,20 @@ interface Measured {
   readonly toldEventsPerWrite: number;
 }
 
-function runOf({ peer, report, before, after, wallSeconds, toldEventsPerWrite }: Measured): Run {
+function runOf({ peer, events: published, report, before, after, wallSeconds, toldEventsPerWrite }: Measured): Run {
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {
     peer,
+    // One execution, one filter: an event matches once.
+    work: {
+      events: published,
+      matches: published,
+      deliveries: report.frames,
+      writes: after.writes - before.writes,
+      connections: streams,
+      seconds: wallSeconds,
+      cpuSeconds,
+    },
     deliveriesPerSecond: report.frames / report.seconds,
     deliveriesPerCpuSecond: report.frames / cpuSeconds,
     eventsPerWrite: peer === 'rivulet' ? report.frames / (after.writes - before.writes) : toldEventsPerWrite,
@@ -132,18 +147,18 @@ async function runRivulet(bus: ServerProcess, router: ServerProcess, how = mode,
   try {
     // Known before anybody asks for it.
     await client.publish({ entries: [{ change: { execution_id: executionId, status: 2, tags: [] } }] });
-    const pump = feedSaturated(feed, { perBatch: batch, ahead: Number(values.ahead) });
+    const pump = feedSaturated(executionSource(feed), { perBatch: batch, ahead: Number(values.ahead) });
     const target = `/api/v1/storage/events?execution_id=${executionId}&timeout=3600`;
     const running = startLoad(load(router, target, owed, how === 'saturated' ? pump.onReceived : undefined));
     await running.ready;
     const before = await countsOf(router, 'rivulet');
     const startMs = systemClock.monotonicMs();
     if (how === 'saturated') pump.start();
-    else await feedPaced(feed, rate);
+    else await feedPaced(executionSource(feed), rate);
     const report = await Promise.race([running.done, pump.failed]);
     const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
     const after = await countsOf(router, 'rivulet');
-    return runOf({ peer: 'rivulet', report, before, after, wallSeconds, toldEventsPerWrite: 0 });
+    return runOf({ peer: 'rivulet', events: owed, report, before, after, wallSeconds, toldEventsPerWrite: 0 });
   } finally {
     client.close();
   }
@@ -159,7 +174,7 @@ async function runPeer(peer: 'bare' | 'raw', server: ServerProcess, eventsPerWri
   const wallSeconds = (systemClock.monotonicMs() - startMs) / 1_000;
   const after = await countsOf(server, peer);
   const toldEventsPerWrite = mode === 'paced' ? 1 : eventsPerWrite;
-  return runOf({ peer, report, before, after, wallSeconds, toldEventsPerWrite });
+  return runOf({ peer, events, report, before, after, wallSeconds, toldEventsPerWrite });
 }
 
 function shown(run: Run): void {
@@ -174,11 +189,17 @@ function shown(run: Run): void {
   process.stdout.write(`  ${run.peer.padEnd(8)} ${rates}  parks ${run.parks}  ${cores}${latency}\n`);
 }
 
+const titles: Readonly<Record<Run['peer'], string>> = {
+  rivulet: 'Rivulet',
+  bare: 'bare uWebSockets.js',
+  raw: 'raw `send()` in C',
+};
+
 function figuresOf(runs: readonly Run[]): Figure[] {
   const of = (peer: Run['peer'], read: (run: Run) => number): number[] =>
     runs.filter((run) => run.peer === peer).map(read);
   const both = (name: string, unit: string, read: (run: Run) => number): Figure[] =>
-    (['rivulet', 'bare', 'raw'] as const).map((peer) => figure(`${name}, ${peer}`, unit, of(peer, read)));
+    (['rivulet', 'bare', 'raw'] as const).map((peer) => figure(name, unit, of(peer, read), titles[peer]));
   if (mode === 'paced') {
     return [
       ...both('p50', 'ms', (run) => run.p50Ms),
@@ -192,12 +213,8 @@ function figuresOf(runs: readonly Run[]): Figure[] {
     of('rivulet', read).map((value, index) => value / read(bare[index] ?? (runs[0] as Run)));
   return [
     ...both('deliveries', 'per second', (run) => run.deliveriesPerSecond),
-    ...both('deliveries', 'per server CPU second', (run) => run.deliveriesPerCpuSecond),
-    figure(
-      'events a write',
-      '',
-      of('rivulet', (run) => run.eventsPerWrite),
-    ),
+    ...both('deliveries of a server CPU second', '', (run) => run.deliveriesPerCpuSecond),
+    ...both('events a write', '', (run) => run.eventsPerWrite),
     figure(
       'ratio to bare, by time',
       '',
@@ -216,7 +233,7 @@ pinSelf();
 compileLoadClient();
 await withDirectory(async (directory) => {
   const bus = await startBus(worldCore, directory);
-  const router = await startRouter(serverCore, bus, [], values['node-arg']);
+  const router = await startRouter(serverCore, bus, [`--shards=${values.shards}`], values['node-arg']);
   const bare = await startServer(serverCore, 'build/bench/path/bare-uws.js', []);
   const raw = await startProgram(serverCore, compileC('raw-send'), []);
   const runs: Run[] = [];
@@ -238,5 +255,5 @@ await withDirectory(async (directory) => {
   }
   const name =
     values.name === '' ? (mode === 'paced' ? `fanout-paced-${rate}` : `fanout-saturated-${batch}`) : values.name;
-  reportPath(name, figuresOf(runs), runs);
+  reportPath(name, figuresOf(runs), { runs });
 });

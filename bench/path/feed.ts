@@ -10,6 +10,27 @@ export interface Feed {
   readonly events: number;
 }
 
+/** Events on their way out of a publisher, wherever they go: what both paces need. */
+export interface Source {
+  readonly events: number;
+  /** Publishes the events `first`, `first + 1`, … in order, one for each stamp; resolves at the server's answer. */
+  publish(first: number, due: readonly bigint[]): Promise<unknown>;
+  /** Nothing more comes. */
+  end(): void;
+}
+
+/** Into the bus: the answer says that the events are durable. */
+export function executionSource({ client, executionId, events }: Feed): Source {
+  const pipe = client.publishPipe();
+  return {
+    events,
+    publish: (first, due) => publish(pipe, executionId, first, due),
+    end: () => {
+      pipe.end();
+    },
+  };
+}
+
 /** As fast as it is taken: at most `ahead` batches are published and not yet received by all streams. */
 export interface SaturatedPace {
   readonly perBatch: number;
@@ -18,10 +39,10 @@ export interface SaturatedPace {
 
 /**
  * Publishes in batches, each as soon as `ahead` allows; `onReceived` tells it what has been received. Every event is stamped just before its publish call.
- * Rejects when the bus refuses one.
+ * Rejects when the server refuses one.
  */
-export function feedSaturated({ client, executionId, events }: Feed, { perBatch, ahead }: SaturatedPace) {
-  const pipe = client.publishPipe();
+export function feedSaturated(source: Source, { perBatch, ahead }: SaturatedPace) {
+  const { events } = source;
   let published = 0;
   let received = 0;
   let fail: (error: unknown) => void = () => undefined;
@@ -31,10 +52,10 @@ export function feedSaturated({ client, executionId, events }: Feed, { perBatch,
   const pump = (): void => {
     while (published < events && published - received < perBatch * ahead) {
       const count = Math.min(perBatch, events - published);
-      publish(pipe, executionId, published, Array.from({ length: count }, nowNs)).catch(fail);
+      source.publish(published, Array.from({ length: count }, nowNs)).catch(fail);
       published += count;
     }
-    if (published === events) pipe.end();
+    if (published === events) source.end();
   };
   return {
     start: pump,
@@ -50,8 +71,8 @@ export function feedSaturated({ client, executionId, events }: Feed, { perBatch,
  * Publishes `perSecond` events a second for as long as `events` last, each stamped with the time at which it was due, not with when the timer came
  * round: so a pause of anybody, the publisher included, is in the latency of every event it held up (coordinated omission corrected).
  */
-export async function feedPaced({ client, executionId, events }: Feed, perSecond: number): Promise<void> {
-  const pipe = client.publishPipe();
+export async function feedPaced(source: Source, perSecond: number): Promise<void> {
+  const { events } = source;
   const periodNs = BigInt(Math.round(1e9 / perSecond));
   const startNs = nowNs() + periodNs;
   const answers: Promise<unknown>[] = [];
@@ -64,14 +85,13 @@ export async function feedPaced({ client, executionId, events }: Feed, perSecond
         systemClock.after(Number(waitNs) / 1e6, resolve);
       });
     }
-    const due: bigint[] = [];
-    while (published + due.length < events && dueNs(published + due.length) <= nowNs())
-      due.push(dueNs(published + due.length));
-    if (due.length === 0) continue;
-    answers.push(publish(pipe, executionId, published, due));
-    published += due.length;
+    // One call an event, also of those that are late: every server gets the same calls.
+    while (published < events && dueNs(published) <= nowNs()) {
+      answers.push(source.publish(published, [dueNs(published)]));
+      published += 1;
+    }
   }
-  pipe.end();
+  source.end();
   await Promise.all(answers);
 }
 

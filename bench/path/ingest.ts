@@ -139,6 +139,6 @@ await withDirectory(async (directory) => {
         of('window', (run) => run.perBusCpuSecond),
       ),
     ],
-    runs,
+    { runs },
   );
 });

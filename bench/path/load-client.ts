@@ -14,6 +14,8 @@ export interface LoadReport {
   readonly reads: number;
   readonly lost: number;
   readonly duplicated: number;
+  /** Events that a stream was not owed. */
+  readonly stray: number;
   readonly broken: number;
   /** Streams that had every event. */
   readonly complete: number;
@@ -27,9 +29,18 @@ export interface LoadReport {
   readonly histogram: readonly (readonly [number, number])[];
 }
 
+/** Streams that ask for different things: index I of its execution is owed to a stream when bit I modulo `cycle` of its mask is set. */
+export interface LoadPlan {
+  /** Of lines `<mask> <target>`, one a stream. */
+  readonly file: string;
+  readonly cycle: number;
+}
+
 export interface LoadOptions {
   readonly port: number;
+  /** Path and query, of all streams when there is no plan. */
   readonly target: string;
+  readonly plan?: LoadPlan;
   readonly streams: number;
   /** Storage events owed to each stream; 0: only hold the streams open. */
   readonly events: number;
@@ -37,13 +48,23 @@ export interface LoadOptions {
   readonly secondsMax: number;
   /** Split over so many processes, to see whether the client is the limit. */
   readonly processes?: number;
-  /** n events have been received, averaged over the streams of the slowest process. */
+  /** What says that a stream is open: the frame `event: ready` (default), or the first comment. */
+  readonly readyBy?: 'frame' | 'comment';
+  /** So many streams at most wait for their `ready` at a time; without it, all. */
+  readonly opening?: number;
+  /** A file for each delivery's index and latency: see arrivals.ts. For one process. */
+  readonly arrivals?: string;
+  /** Deliveries that are one step of the progress; without it, one for each stream. */
+  readonly grain?: number;
+  /** n steps have been received; of the slowest process. */
   readonly onProgress?: (events: number) => void;
 }
 
 export interface RunningLoad {
   readonly ready: Promise<void>;
   readonly done: Promise<LoadReport>;
+  /** Before it is done: the run is given up. */
+  stop(): void;
 }
 
 const binary = projectFile('build/bench/path/load');
@@ -77,12 +98,14 @@ export function startLoad(options: LoadOptions): RunningLoad {
     done: Promise.all(parts.map((part) => part.done))
       .then(merge)
       .then(checked),
+    stop: () => {
+      for (const part of parts) part.stop();
+    },
   };
 }
 
 function startOne(options: LoadOptions, streams: number, onProgress: (events: number) => void): RunningLoad {
-  const { port, target, events, idleSeconds = 0, secondsMax } = options;
-  const words = [port, target, streams, events, idleSeconds, secondsMax].map(String);
+  const words = wordsOf(options, streams);
   const child: ChildProcess = spawn(...pinned(worldCore, binary, words), { stdio: ['ignore', 'pipe', 'inherit'] });
   let sayReady: () => void = () => undefined;
   let report: LoadReport | null = null;
@@ -107,7 +130,29 @@ function startOne(options: LoadOptions, streams: number, onProgress: (events: nu
       else if (line.startsWith('done ')) report = JSON.parse(line.slice(space + 1)) as LoadReport;
     });
   }
-  return { ready, done };
+  const stop = (): void => {
+    child.kill('SIGKILL');
+  };
+  return { ready, done, stop };
+}
+
+function wordsOf(options: LoadOptions, streams: number): string[] {
+  const { port, target, plan, events, idleSeconds = 0, secondsMax, readyBy = 'frame' } = options;
+  const said = {
+    port,
+    target,
+    streams,
+    events,
+    plan: plan?.file,
+    cycle: plan?.cycle,
+    'idle-seconds': idleSeconds,
+    'seconds-max': secondsMax,
+    'ready-by': readyBy,
+    opening: options.opening,
+    arrivals: options.arrivals,
+    grain: options.grain,
+  };
+  return Object.entries(said).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
 
 function merge(reports: readonly LoadReport[]): LoadReport {
@@ -125,6 +170,7 @@ function merge(reports: readonly LoadReport[]): LoadReport {
     reads: sum((one) => one.reads),
     lost: sum((one) => one.lost),
     duplicated: sum((one) => one.duplicated),
+    stray: sum((one) => one.stray),
     broken: sum((one) => one.broken),
     complete: sum((one) => one.complete),
     seconds: most((one) => one.seconds),
@@ -136,10 +182,10 @@ function merge(reports: readonly LoadReport[]): LoadReport {
 }
 
 function checked(report: LoadReport): LoadReport {
-  const { frames, owed, lost, duplicated, broken } = report;
-  if ((owed > 0 && frames !== owed) || lost > 0 || duplicated > 0 || broken > 0) {
+  const { frames, owed, lost, duplicated, stray, broken } = report;
+  if ((owed > 0 && frames !== owed) || lost > 0 || duplicated > 0 || stray > 0 || broken > 0) {
     throw new BenchError(
-      `void: ${frames} of ${owed} events came, ${lost} lost, ${duplicated} twice, ${broken} streams broken`,
+      `void: ${frames} of ${owed} events came, ${lost} lost, ${duplicated} twice, ${stray} not asked for, ${broken} streams broken`,
     );
   }
   return report;
@@ -151,7 +197,8 @@ export function percentileMs(report: LoadReport, share: number): number {
   let seen = 0;
   for (const [top, count] of report.histogram) {
     seen += count;
-    if (seen >= target) return top / 1_000;
+    // The upper edge of the last bucket may lie above the largest value.
+    if (seen >= target) return Math.min(top, report.latencyMaxUs) / 1_000;
   }
   return Number.NaN;
 }

@@ -1,18 +1,22 @@
 /*
  * The load client of the path benches: many streams of Server-Sent Events on one thread, one epoll loop.
  *
- *   load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max>
+ *   load port=N streams=N seconds-max=N [target=/path?query | plan=FILE cycle=N] [events=N] [idle-seconds=N] [ready-by=frame|comment]
+ *        [opening=N] [grain=N] [arrivals=FILE]
  *
- * Opens <streams> connections one after another's connect, waits until each has its `ready` frame, then counts until every stream had
- * <events> storage events. With <events> 0 it only holds the streams open, for <idle-seconds>.
+ * Opens <streams> connections one after another's connect, waits until each is ready, then counts until every stream had its storage
+ * events. With events=0 it only holds the streams open, for <idle-seconds>. A stream is ready at its frame `event: ready`, or, with
+ * ready-by=comment, at its first comment: nchan sends `: hi` and no frame. At most <opening> streams (0: all) wait for that at a time.
  *
  * Each storage event must end in   "t":"IIIIIIIII.NNNNNNNNNNNNNNNNNNN"}}\n\n   where I is its index (9 digits, from 0) and N the time it
- * was due (CLOCK_MONOTONIC, nanoseconds, 19 digits). The index must rise by one on each stream: anything else is counted as lost or
- * duplicated. The latency goes into log buckets (128 to the octave, so 0.8 % wide), from 1 us up.
+ * was due (CLOCK_MONOTONIC, nanoseconds, 19 digits). A stream is owed the indexes below <events>, all of them, or those that its line of
+ * the plan says: `<mask> <target>`, index I is owed when bit I mod <cycle> of the mask (decimal) is set. They must come in order: one
+ * that is passed over is lost, one again is duplicated, one that was not owed is stray. The latency goes into log buckets (128 to the
+ * octave, so 0.8 % wide), from 1 us up; <arrivals> gets each delivery's index and latency in 100 ns, two 32-bit numbers.
  *
  * Standard output, a line each:
  *   ready                 all streams have their `ready`; sent before the first event is expected
- *   at <n>                n events have been received on every stream on average; whenever n rises
+ *   at <n>                n times <grain> events have been received over all streams; whenever n rises. Grain is <streams> unless said.
  *   done {json}           counts, times, CPU and histogram; then it ends
  * Exit code 0; 1 when a connection fails or is not a 200; the counts say whether the run is void.
  */
@@ -36,7 +40,7 @@ enum { READ_BYTES = 1 << 18, LINE_BYTES_MAX = 1 << 17, EVENTS_A_POLL = 256, BUCK
 enum { INDEX_DIGITS = 9, TIME_DIGITS = 19, TAIL_BYTES = INDEX_DIGITS + 1 + TIME_DIGITS + 5 };
 
 /* Where a stream stands between two reads. */
-enum stage { HEAD, CHUNK_SIZE, CHUNK, CHUNK_END };
+enum stage { HEAD, CHUNK_SIZE, CHUNK, CHUNK_END, WHOLE };
 
 struct stream {
   int fd;
@@ -45,18 +49,23 @@ struct stream {
   uint32_t held;        /* bytes of an unfinished frame (or head) in `rest` */
   uint32_t rest_size;
   int ready;
+  uint64_t mask;        /* of the indexes that it is owed, modulo `cycle` */
   uint64_t next;        /* the index that must come next */
+  char *target;
   char *rest;
 };
 
 static struct {
-  uint64_t bytes, frames, lost, duplicated, controls, reads, broken;
+  uint64_t bytes, frames, lost, duplicated, stray, controls, reads, broken;
   uint64_t first_ns, last_ns;
 } total;
 static uint64_t histogram[BUCKETS];
 static uint64_t latency_max_ns, latency_count;
-static uint64_t streams, events_wanted, ready_count, complete_count, announced;
+static uint64_t streams, events_wanted, owed, cycle = 1, ready_count, complete_count, announced;
+/* Index and latency of each delivery so far, when somebody wants them. */
+static uint32_t *arrivals;
 static uint64_t now_ns;
+static int ready_by_comment;
 
 static uint64_t monotonic_ns(void) {
   struct timespec t;
@@ -91,12 +100,32 @@ static uint64_t number(const char *from, int digits) {
   return value;
 }
 
+/* Does a frame have this line `event:`? In its first line or a later one, with a space behind the colon or without: the peers differ. */
+static int is_event(const char *frame, size_t length, const char *name) {
+  const char *field = frame;
+  size_t name_length = strlen(name);
+  while (length >= 6 && memcmp(field, "event:", 6) != 0) {
+    const char *end = memchr(field, '\n', length);
+    if (end == NULL) return 0;
+    length -= (size_t)(end + 1 - field);
+    field = end + 1;
+  }
+  if (length < 7 + name_length) return 0;
+  field += field[6] == ' ' ? 7 : 6;
+  return memcmp(field, name, name_length) == 0 && field[name_length] == '\n';
+}
+
+static int owes(const struct stream *s, uint64_t index) { return (int)(s->mask >> (index % cycle) & 1); }
+
+static uint64_t next_owed(const struct stream *s, uint64_t index) {
+  while (index < events_wanted && !owes(s, index)) index++;
+  return index;
+}
+
 static void take_frame(struct stream *s, const char *frame, size_t length) {
-  static const char storage[] = "\nevent: storage.object.created\n";
-  const char *event = memmem(frame, length < 100 ? length : 100, storage, sizeof storage - 1);
-  if (event == NULL || length < TAIL_BYTES) {
+  if (length < TAIL_BYTES || !is_event(frame, length, "storage.object.created")) {
     total.controls++;
-    if (!s->ready && memmem(frame, length, "event: ready\n", 13) != NULL) {
+    if (!s->ready && is_event(frame, length, "ready")) {
       s->ready = 1;
       ready_count++;
     }
@@ -105,13 +134,21 @@ static void take_frame(struct stream *s, const char *frame, size_t length) {
   const char *tail = frame + length - TAIL_BYTES;
   uint64_t index = number(tail, INDEX_DIGITS), due_ns = number(tail + INDEX_DIGITS + 1, TIME_DIGITS);
   if (total.frames++ == 0) total.first_ns = now_ns;
+  if (index >= events_wanted || !owes(s, index)) {
+    total.stray++;
+    return;
+  }
   if (index < s->next) total.duplicated++;
   else {
-    total.lost += index - s->next;
-    s->next = index + 1;
-    if (s->next == events_wanted) complete_count++;
+    for (; s->next < index; s->next = next_owed(s, s->next + 1)) total.lost++;
+    s->next = next_owed(s, index + 1);
+    if (s->next >= events_wanted) complete_count++;
   }
   uint64_t latency = now_ns > due_ns ? now_ns - due_ns : 0;
+  if (arrivals != NULL && latency_count < owed) {
+    arrivals[2 * latency_count] = (uint32_t)index;
+    arrivals[2 * latency_count + 1] = (uint32_t)(latency / 100);
+  }
   histogram[bucket_of(latency)]++;
   latency_count++;
   if (latency > latency_max_ns) latency_max_ns = latency;
@@ -136,6 +173,10 @@ static size_t take_frames(struct stream *s, const char *bytes, size_t length) {
       const char *end = memchr(bytes + done, '\n', length - done);
       if (end == NULL) return done;
       done = (size_t)(end - bytes) + 1;
+      if (ready_by_comment && !s->ready) {
+        s->ready = 1;
+        ready_count++;
+      }
       continue;
     }
     size_t at = done;
@@ -189,7 +230,9 @@ static void take(struct stream *s, const char *bytes, size_t length) {
       bytes += length - left;
       length = left;
       s->held = 0;
-      s->stage = CHUNK_SIZE;
+      /* nchan sends the body as it is, up to the end of the connection. */
+      *end = 0;
+      s->stage = strcasestr(s->rest, "\ntransfer-encoding: chunked") == NULL ? WHOLE : CHUNK_SIZE;
       s->chunk_left = 0;
       break;
     }
@@ -206,6 +249,9 @@ static void take(struct stream *s, const char *bytes, size_t length) {
       if (s->chunk_left == 0) s->stage = CHUNK_END;
       break;
     }
+    case WHOLE:
+      take_body(s, bytes, length);
+      return;
     case CHUNK_END:
       if (*bytes == '\n') { s->stage = CHUNK_SIZE; s->chunk_left = 0; }
       bytes++; length--;
@@ -214,14 +260,14 @@ static void take(struct stream *s, const char *bytes, size_t length) {
   }
 }
 
-static int open_stream(struct stream *s, int port, const char *target) {
+static int open_stream(struct stream *s, int port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
   s->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (s->fd < 0) fail("socket");
   if (connect(s->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect");
   char request[65536];
-  int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\n\r\n", target, port);
+  int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\n\r\n", s->target, port);
   if (send(s->fd, request, (size_t)length, 0) != length) fail("send");
   fcntl(s->fd, F_SETFL, O_NONBLOCK);
   return s->fd;
@@ -231,10 +277,10 @@ static void report(double connect_ms) {
   struct rusage use;
   getrusage(RUSAGE_SELF, &use);
   double cpu = (double)use.ru_utime.tv_sec + (double)use.ru_utime.tv_usec / 1e6 + (double)use.ru_stime.tv_sec + (double)use.ru_stime.tv_usec / 1e6;
-  printf("done {\"frames\":%lu,\"owed\":%lu,\"bytes\":%lu,\"reads\":%lu,\"lost\":%lu,\"duplicated\":%lu,\"broken\":%lu,\"complete\":%lu,"
+  printf("done {\"frames\":%lu,\"owed\":%lu,\"bytes\":%lu,\"reads\":%lu,\"lost\":%lu,\"duplicated\":%lu,\"stray\":%lu,\"broken\":%lu,\"complete\":%lu,"
          "\"seconds\":%.6f,\"connectMs\":%.3f,\"cpuSeconds\":%.6f,\"latencyMaxUs\":%.1f,\"histogram\":[",
-         total.frames, streams * events_wanted, total.bytes, total.reads, total.lost, total.duplicated, total.broken, complete_count,
-         (double)(total.last_ns - total.first_ns) / 1e9, connect_ms, cpu, (double)latency_max_ns / 1e3);
+         total.frames, owed, total.bytes, total.reads, total.lost, total.duplicated, total.stray, total.broken, complete_count,
+         total.frames == 0 ? 0.0 : (double)(total.last_ns - total.first_ns) / 1e9, connect_ms, cpu, (double)latency_max_ns / 1e3);
   const char *comma = "";
   for (unsigned b = 0; b < BUCKETS; b++) {
     if (histogram[b] == 0) continue;
@@ -245,16 +291,58 @@ static void report(double connect_ms) {
   fflush(stdout);
 }
 
+/* The value of `name=value` among the words; `otherwise` when it is not there. */
+static const char *word(char **words, const char *name, const char *otherwise) {
+  size_t length = strlen(name);
+  for (char **at = words + 1; *at != NULL; at++)
+    if (strncmp(*at, name, length) == 0 && (*at)[length] == '=') return *at + length + 1;
+  return otherwise;
+}
+
+static uint64_t numeric(char **words, const char *name, const char *otherwise) {
+  return strtoull(word(words, name, otherwise), NULL, 10);
+}
+
+/* What each stream asks for and is owed. */
+static struct stream *planned(char **words) {
+  struct stream *all = calloc(streams, sizeof *all);
+  const char *plan = word(words, "plan", NULL);
+  FILE *lines = plan == NULL ? NULL : fopen(plan, "r");
+  if (plan != NULL && lines == NULL) fail(plan);
+  for (uint64_t i = 0; i < streams; i++) {
+    all[i].mask = 1;
+    all[i].target = strdup(word(words, "target", "/"));
+    if (lines != NULL && fscanf(lines, "%lu %ms", &all[i].mask, &all[i].target) != 2) fail("the plan has too few lines");
+    all[i].next = next_owed(&all[i], 0);
+    for (uint64_t index = all[i].next; index < events_wanted; index = next_owed(&all[i], index + 1)) owed++;
+  }
+  if (lines != NULL) fclose(lines);
+  return all;
+}
+
+static void write_arrivals(const char *file) {
+  FILE *out = fopen(file, "w");
+  if (out == NULL) fail(file);
+  fwrite(arrivals, 8, latency_count < owed ? latency_count : owed, out);
+  fclose(out);
+}
+
 int main(int count, char **words) {
-  if (count != 7) { fprintf(stderr, "load <port> <path?query> <streams> <events> <idle-seconds> <seconds-max>\n"); return 2; }
-  int port = atoi(words[1]);
-  streams = strtoull(words[3], NULL, 10);
-  events_wanted = strtoull(words[4], NULL, 10);
-  double idle_seconds = atof(words[5]), seconds_max = atof(words[6]);
+  if (count < 4) { fprintf(stderr, "load port=N streams=N seconds-max=N …\n"); return 2; }
+  int port = (int)numeric(words, "port", "0");
+  streams = numeric(words, "streams", "0");
+  events_wanted = numeric(words, "events", "0");
+  cycle = numeric(words, "cycle", "1");
+  uint64_t opening = numeric(words, "opening", "0"), grain = numeric(words, "grain", "0");
+  if (grain == 0) grain = streams;
+  double idle_seconds = atof(word(words, "idle-seconds", "0")), seconds_max = atof(word(words, "seconds-max", "60"));
+  ready_by_comment = strcmp(word(words, "ready-by", "frame"), "comment") == 0;
+  const char *arrivals_file = word(words, "arrivals", NULL);
   struct rlimit files = {streams + 64, streams + 64};
   setrlimit(RLIMIT_NOFILE, &files);
   setvbuf(stdout, NULL, _IOLBF, 1 << 16);
-  struct stream *all = calloc(streams, sizeof *all);
+  struct stream *all = planned(words);
+  if (arrivals_file != NULL) arrivals = calloc(owed, 8);
   char *buffer = malloc(READ_BYTES);
   int poll = epoll_create1(0);
   struct epoll_event happened[EVENTS_A_POLL];
@@ -262,9 +350,9 @@ int main(int count, char **words) {
   uint64_t opened = 0;
   for (;;) {
     /* A few at a time, so that no server's accept queue overflows, reading what has come in between. */
-    for (int burst = 0; burst < 64 && opened < streams; burst++, opened++) {
+    for (int burst = 0; burst < 64 && opened < streams && (opening == 0 || opened - ready_count < opening); burst++, opened++) {
       struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = &all[opened]};
-      open_stream(&all[opened], port, words[2]);
+      open_stream(&all[opened], port);
       epoll_ctl(poll, EPOLL_CTL_ADD, all[opened].fd, &wanted);
     }
     int n = epoll_wait(poll, happened, EVENTS_A_POLL, opened < streams ? 0 : 20);
@@ -288,7 +376,7 @@ int main(int count, char **words) {
       ready_ns = now_ns;
       printf("ready\n");
     }
-    uint64_t at = total.frames / streams;
+    uint64_t at = total.frames / grain;
     if (at > announced) {
       announced = at;
       printf("at %lu\n", at);
@@ -301,6 +389,7 @@ int main(int count, char **words) {
     if (total.broken > 0) break;
   }
   if (over_ns != 0 && total.last_ns > over_ns) total.last_ns = over_ns;
+  if (arrivals_file != NULL) write_arrivals(arrivals_file);
   report((double)(ready_ns - start_ns) / 1e6);
   return 0;
 }

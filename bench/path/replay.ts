@@ -22,6 +22,7 @@ const { values } = parseArgs({
     streams: { type: 'string', default: '1000' },
     events: { type: 'string', default: '10000' },
     runs: { type: 'string', default: '3' },
+    name: { type: 'string', default: 'replay' },
   },
 });
 const streams = Number(values.streams);
@@ -87,24 +88,33 @@ process.stdout.write(`replay: ${streams} clients owed ${events} events each\n`);
 const runs = [...(await runsOf('window')), ...(await runsOf('journal'))];
 const of = (source: Source, read: (run: Run) => number): number[] =>
   runs.filter((run) => run.source === source).map(read);
+const journalToWindow = of('journal', (run) => run.eventsPerCpuSecond).map(
+  (rate, index) => rate / (of('window', (run) => run.eventsPerCpuSecond)[index] ?? Number.NaN),
+);
 reportPath(
-  'replay',
-  (['window', 'journal'] as const).flatMap((source) => [
-    figure(
-      `events from the ${source}`,
-      'per second',
-      of(source, (run) => run.eventsPerSecond),
-    ),
-    figure(
-      `events from the ${source}`,
-      'per router CPU second',
-      of(source, (run) => run.eventsPerCpuSecond),
-    ),
-    figure(
-      `events a write, ${source}`,
-      '',
-      of(source, (run) => run.eventsPerWrite),
-    ),
-  ]),
-  runs,
+  values.name,
+  [
+    ...(['window', 'journal'] as const).flatMap((source) => [
+      figure(
+        'events replayed',
+        'per second',
+        of(source, (run) => run.eventsPerSecond),
+        `from the ${source}`,
+      ),
+      figure(
+        'events of a router CPU second',
+        '',
+        of(source, (run) => run.eventsPerCpuSecond),
+        `from the ${source}`,
+      ),
+      figure(
+        'events a write',
+        '',
+        of(source, (run) => run.eventsPerWrite),
+        `from the ${source}`,
+      ),
+    ]),
+    figure('journal to window, by router CPU', '', journalToWindow),
+  ],
+  { runs },
 );

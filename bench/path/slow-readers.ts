@@ -8,7 +8,7 @@ import { type BusClient, createBusClient } from '../../src/wire/bus/bus-client.t
 import { figure, median } from '../harness.ts';
 import { BenchError } from './bench-error.ts';
 import { benchEntry, nowNs } from './bench-event.ts';
-import { feedBulk, feedPaced } from './feed.ts';
+import { executionSource, feedBulk, feedPaced } from './feed.ts';
 import { compileC, compileLoadClient, percentileMs, startLoad } from './load-client.ts';
 import { reportPath } from './path-report.ts';
 import { pinned, pinSelf, serverCore, worldCore } from './pinning.ts';
@@ -168,7 +168,7 @@ async function measured(router: ServerProcess, client: BusClient, withReaders: b
   await readers?.opened();
   const memory = watchMemory(router);
   const [cpu, startMs] = [router.cpuSeconds(), systemClock.monotonicMs()];
-  const paced = feedPaced({ client, executionId: healthyId, events: healthyEvents }, rate);
+  const paced = feedPaced(executionSource({ client, executionId: healthyId, events: healthyEvents }), rate);
   let kernel = 0;
   const watching = systemClock.every(1_000, () => {
     kernel = Math.max(kernel, kernelMiB());
@@ -274,5 +274,5 @@ reportPath(
       of(true, (run) => run.kernelMiB),
     ),
   ],
-  runs,
+  { runs },
 );
