@@ -6,7 +6,7 @@ import { uuidBytes } from '../record/uuid-bytes.ts';
 import { WireError } from '../record/wire-error.ts';
 import { eventFrameBound, writeEventFrame } from './sse-frame.ts';
 import { flagStatusChanged, recordAt, recordBytes, recordHeaderBytes, recordKind } from './window-record.ts';
-import { copyWords, type ViewedBytes, viewed } from './word-copy.ts';
+import { copyAscii, copyBytes, type ViewedBytes, viewed } from './word-copy.ts';
 
 /**
  * Turns the current record of a RecordReader into the layout of window-record.ts, in private memory: whoever keeps it copies
@@ -14,15 +14,15 @@ import { copyWords, type ViewedBytes, viewed } from './word-copy.ts';
  */
 export class RecordEncoder {
   #into: ViewedBytes = viewed(Buffer.alloc(Math.ceil(windowRecordBytesMax / 4) * 8));
-  #words: Int32Array = wordsOf(this.#into.bytes);
+  #words: BigInt64Array = wordsOf(this.#into.bytes);
 
   /** Holds the last record encoded; a new one overwrites it. */
   get bytes(): Buffer {
     return this.#into.bytes;
   }
 
-  /** The same as whole words, least address first: for a copy that stays in compiled code. */
-  get words(): Int32Array {
+  /** The same, eight bytes at a time, least address first: for a copy that stays in compiled code. */
+  get words(): BigInt64Array {
     return this.#words;
   }
 
@@ -49,7 +49,7 @@ export class RecordEncoder {
     view.setFloat64(recordAt.sequence, reader.sequence, true);
     view.setFloat64(recordAt.timeMs, reader.timeMs, true);
     view.setUint32(recordAt.tag, reader.tag, true);
-    copyWords(reader.spans.view, reader.executionIdStart, uuidBytes, view, recordAt.executionId);
+    copyAscii(reader.spans.view, reader.executionIdStart, uuidBytes, view, recordAt.executionId);
     return length;
   }
 
@@ -68,8 +68,8 @@ export class RecordEncoder {
     this.#reserve(frameAt + eventFrameBound(reader));
     const into = this.#into;
     const frameEnd = writeEventFrame(reader, into, frameAt);
-    copyWords(view, stageStart, stageLength, into.view, stageAt);
-    copyWords(view, pathStart, pathLength, into.view, pathAt);
+    copyBytes(view, stageStart, stageLength, into.view, stageAt);
+    copyBytes(view, pathStart, pathLength, into.view, pathAt);
     this.#lengths(stageLength, pathLength, frameEnd - frameAt);
     return frameEnd - recordHeaderBytes;
   }
@@ -99,6 +99,6 @@ export class RecordEncoder {
   }
 }
 
-function wordsOf(bytes: Buffer): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+function wordsOf(bytes: Buffer): BigInt64Array {
+  return new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 }

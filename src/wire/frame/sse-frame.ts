@@ -8,7 +8,7 @@ import type { RecordReader } from '../record/record-reader.ts';
 import { eventField, type RecordSpans } from '../record/record-spans.ts';
 import { uuidBytes } from '../record/uuid-bytes.ts';
 import { WireError } from '../record/wire-error.ts';
-import { type Constant, constantOf, copyPlainText, copyWords, putConstant, type ViewedBytes } from './word-copy.ts';
+import { type Constant, constantOf, copyAscii, copyPlainText, putConstant, type ViewedBytes } from './word-copy.ts';
 
 /** A comment line with ONE newline: anything with a blank line makes some clients emit a phantom event. */
 export const heartbeat: Buffer = Buffer.from(':\n');
@@ -144,7 +144,7 @@ export function controlFrame(event: ControlEvent, data: object, id: string | nul
 }
 
 function putUuid(from: DataView, start: number, into: DataView, at: number): number {
-  copyWords(from, start, uuidBytes, into, at);
+  copyAscii(from, start, uuidBytes, into, at);
   return at + uuidBytes;
 }
 
