@@ -259,12 +259,11 @@ export const timeoutSecondsMin = 1;
 export const timeoutSecondsMax = 3_600;
 export const timeoutSecondsDefault = 300;
 
-/** Texts of execution ids that the intake keeps at hand, a power of two: 4,096 x (36 bytes and a string of 56) = 370 KiB. */
-export const uuidTextsMax = 4_096;
-
 /** Executions in one page of the list: at 16 KiB an entry, 16 MiB at the very most, 300 KiB as a rule. */
 export const executionsPageMax = 1_000;
 export const executionsPageDefault = 100;
+/** Texts of execution ids that the intake keeps at hand, 2 to the power of this: 4,096 x (36 bytes and a string of 56) = 370 KiB. */
+export const uuidTextsBits = 12;
 /** Characters of a page cursor; ours are shorter. */
 export const pageCursorCharactersMax = 256;
 
@@ -282,7 +281,6 @@ export const bodyBytesInFlightMax: number = 67_108_864;
 export const retryAfterOverloadSeconds = 1;
 export const retryAfterCapacitySeconds = 5;
 
-assert(Number.isInteger(Math.log2(uuidTextsMax)), 'the slots of texts are a power of two');
 assert(eventJsonBytesMax < batchBytesMax, 'the largest event must fit a batch');
 assert(windowRecordBytesMax * 3 <= scratchBytes, 'a scratch must hold several of the largest records');
 assert(scratchBytes * 16 <= windowBytesMin, 'a window must be many scratches');

@@ -27,7 +27,7 @@ export interface IntakeDependencies {
 
 /**
  * The path of a record on the main thread: decoded in place, appended to the window, folded into the registry, asked for in the interest map.
- * The mailboxes are flushed by the caller once the batch is whole. Cost: below a microsecond a record, one mark a record.
+ * The mailboxes are flushed by the caller once the batch is whole. Cost: one to two microseconds and one mark a record.
  */
 export class Intake {
   readonly #with: IntakeDependencies;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import test from 'ava';
-import { uuidTextsMax } from '../../src/core/limits.ts';
+import { uuidTextsBits } from '../../src/core/limits.ts';
 import { UuidTexts } from '../../src/wire/record/uuid-texts.ts';
 import { seeded } from '../support/seed.ts';
 
@@ -10,7 +10,7 @@ const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byt
 test('every id gives its own text, however many of them share a slot', (t) => {
   const random = seeded(t);
   const texts = new UuidTexts();
-  const ids = Array.from({ length: uuidTextsMax * 3 }, () => randomUUID() as string);
+  const ids = Array.from({ length: 3 * 2 ** uuidTextsBits }, () => randomUUID() as string);
   for (let round = 0; round < 50_000; round += 1) {
     const id = random.pick(ids);
     const before = random.below(4);

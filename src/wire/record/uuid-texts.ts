@@ -1,9 +1,10 @@
-import { uuidTextsMax } from '../../core/limits.ts';
+import { uuidTextsBits } from '../../core/limits.ts';
 import { uuidBytes } from './uuid-bytes.ts';
 
 const wordsPerUuid = uuidBytes / 4;
 /** The slot is the upper bits of a hash of 32. */
-const slotShift = 32 - Math.log2(uuidTextsMax);
+const slotShift = 32 - uuidTextsBits;
+const slots = 2 ** uuidTextsBits;
 
 /**
  * The text of a UUID that was seen before, without making it again: a call into the runtime for the text, and the hash of a new text in each
@@ -13,11 +14,11 @@ const slotShift = 32 - Math.log2(uuidTextsMax);
  *                                             └─no───▶ a new text takes the slot
  *
  * Invariant U1: a slot's words are the bytes of its text; checked with colliding ids in test/wire/uuid-texts.test.ts.
- * Bounded by `uuidTextsMax`. Ids that fight for a slot cost what they cost without it.
+ * Bounded by `uuidTextsBits`. Ids that fight for a slot cost what they cost without it.
  */
 export class UuidTexts {
-  readonly #words = new Int32Array(uuidTextsMax * wordsPerUuid);
-  readonly #texts: string[] = new Array<string>(uuidTextsMax).fill('');
+  readonly #words = new Int32Array(slots * wordsPerUuid);
+  readonly #texts: string[] = new Array<string>(slots).fill('');
 
   /** @param view,start 36 bytes of ASCII, a UUID as a rule; any other text is kept and answered as well */
   textAt(view: DataView, start: number): string {
