@@ -1,5 +1,6 @@
 import { RecordEncoder } from '../../src/wire/frame/record-encoder.ts';
 import { eventFrameBound, writeEventFrame } from '../../src/wire/frame/sse-frame.ts';
+import { viewed } from '../../src/wire/frame/word-copy.ts';
 import { RecordReader } from '../../src/wire/record/record-reader.ts';
 import { measure, report } from '../harness.ts';
 import { eventBatches } from './event-batches.ts';
@@ -10,7 +11,7 @@ const rounds = 10;
 const operations = batches.length * 64 * rounds;
 const reader = new RecordReader();
 const encoder = new RecordEncoder();
-const into = Buffer.alloc(65_536);
+const into = viewed(Buffer.alloc(65_536));
 
 function everyRecord(action: (reader: RecordReader) => void): void {
   for (let round = 0; round < rounds; round += 1) {
@@ -46,7 +47,7 @@ report('frame-encode', [
     operations,
     run: () => {
       everyRecord((record) => {
-        if (eventFrameBound(record) <= into.length) sink += writeEventFrame(record, into, 0);
+        if (eventFrameBound(record) <= into.bytes.length) sink += writeEventFrame(record, into, 0);
       });
     },
   }),

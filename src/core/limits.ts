@@ -262,6 +262,8 @@ export const timeoutSecondsDefault = 300;
 /** Executions in one page of the list: at 16 KiB an entry, 16 MiB at the very most, 300 KiB as a rule. */
 export const executionsPageMax = 1_000;
 export const executionsPageDefault = 100;
+/** Texts of execution ids that the intake keeps at hand, 2 to the power of this: 4,096 x (36 bytes and a string of 56) = 370 KiB. */
+export const uuidTextsBits = 12;
 /** Characters of a page cursor; ours are shorter. */
 export const pageCursorCharactersMax = 256;
 

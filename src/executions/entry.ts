@@ -21,6 +21,17 @@ export interface ChangeFacts {
   readonly reason: string;
 }
 
+/** Several events of one execution, in order, with none of its changes between them. */
+export interface EventSum {
+  readonly first: { readonly sequence: number; readonly timeMs: number };
+  readonly last: RecordPlace;
+  readonly events: number;
+  /** Sizes added up; 0 for an event without one. */
+  readonly bytes: number;
+  readonly firstTime: string;
+  readonly lastTime: string;
+}
+
 /** An execution that its first record is about to name. One named by events or tags alone is `running`. */
 export function newEntry(executionId: string, sequence: number, timeMs: number): ExecutionEntry {
   return {
@@ -64,6 +75,19 @@ export function foldEvent(entry: ExecutionEntry, at: RecordPlace, size: number, 
   if (isTerminal(entry.status)) entry.lateEvents += 1;
   if (entry.events === 1) entry.firstEventTime = eventTime;
   entry.lastEventTime = eventTime;
+}
+
+/** The same as `foldEvent` for each of them. */
+export function foldEvents(entry: ExecutionEntry, sum: EventSum): void {
+  const { last, events } = sum;
+  entry.lastEventSequence = last.sequence;
+  entry.lastId = last.id;
+  entry.changedMs = last.timeMs;
+  if (entry.events === 0) entry.firstEventTime = sum.firstTime;
+  entry.events += events;
+  entry.bytes += sum.bytes;
+  if (isTerminal(entry.status)) entry.lateEvents += events;
+  entry.lastEventTime = sum.lastTime;
 }
 
 /** One change. The array of tags is replaced, never grown in place: older copies of the entry may share it. */

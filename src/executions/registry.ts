@@ -2,9 +2,11 @@ import type { ExecutionFacts } from '../contract/journal.ts';
 import type { ExecutionStatus } from '../core/execution.ts';
 import {
   type ChangeFacts,
+  type EventSum,
   type ExecutionEntry,
   foldChange,
   foldEvent,
+  foldEvents,
   lastSequence,
   newEntry,
   type RecordPlace,
@@ -83,6 +85,18 @@ export class ExecutionRegistry {
     }
     foldEvent(this.#create(executionId, at.sequence, at.timeMs), at, size, eventTime);
     return true;
+  }
+
+  /** Sequence of the last record that named the execution; 0 for one that is not known. */
+  lastSequenceOf(executionId: string): number {
+    const known = this.#entries.get(executionId);
+    return known === undefined ? 0 : lastSequence(known);
+  }
+
+  /** Events of one execution, all of them above `lastSequenceOf` it. Keeps the texts and nothing else of `sum`. */
+  applyEvents(executionId: string, sum: EventSum): void {
+    const { sequence, timeMs } = sum.first;
+    foldEvents(this.#entries.get(executionId) ?? this.#create(executionId, sequence, timeMs), sum);
   }
 
   /** One change of status or tags. Answers whether the execution is new. */

@@ -12,7 +12,7 @@ import { type EventId, eventIdParts, formatEventId, type JournalTag } from '../c
 import { executionStatuses } from '../core/execution.ts';
 import { BusError } from '../core/failure.ts';
 import { busExecutionIdsMax, describeShareMs } from '../core/limits.ts';
-import { toSequence } from '../core/sequence.ts';
+import { sequenceNone, toSequence } from '../core/sequence.ts';
 import type { BusClient } from '../wire/bus/bus-client.ts';
 import { type DescribeResponseMessage, type PublishEntryMessage, verdictNumbers } from '../wire/bus/bus-messages.ts';
 import { HistoryBlockBuilder } from '../wire/frame/history-block.ts';
@@ -34,6 +34,8 @@ export class BusGateway implements BusCalls {
   readonly #clock: Clock;
   readonly #buffers = new HistoryBuffers();
   readonly #encoder = new RecordEncoder();
+  /** A batch is read in one piece, so that reads which take turns may share it. */
+  readonly #reader = new RecordReader();
   /** The last call for the journal's ends, while it is under way. */
   #asking: Asking | null = null;
   /** What those wait for who asked after it was sent: one call for all of them. */
@@ -139,7 +141,7 @@ export class BusGateway implements BusCalls {
   async #read(request: HistoryRequest, buffer: ArrayBuffer, unwanted?: AbortSignal): Promise<HistoryOutcome> {
     const { executionIds, after, until, bytesMax } = request;
     const builder = new HistoryBlockBuilder(buffer, this.#encoder);
-    const reader = new RecordReader();
+    const reader = this.#reader;
     let through: JournalPosition | null = null;
     const asked = {
       after_sequence: after,
@@ -153,12 +155,9 @@ export class BusGateway implements BusCalls {
     const batches = this.#client.read(asked, unwanted);
     try {
       for await (const batch of batches) {
-        reader.reset(batch);
-        while (reader.next()) {
-          if (!appendIfSound(builder, reader)) return blockOf(builder, through);
-          through = { sequence: reader.sequence, id: reader.id };
-        }
-        if (reader.throughId !== null) through = { sequence: reader.throughSequence, id: reader.throughId };
+        const taken = appendBatch(builder, reader, batch);
+        through = taken.through ?? through;
+        if (taken.full) return blockOf(builder, through);
       }
     } catch (failure) {
       // What lies before the damage is whole: the next read begins right at it, and is refused.
@@ -173,6 +172,30 @@ export class BusGateway implements BusCalls {
     if (oldest === null) return { kind: 'too-old', resumeAfter: newest, oldestAvailable: null };
     return { kind: 'too-old', resumeAfter: justBefore(oldest), oldestAvailable: oldest.id };
   }
+}
+
+interface Taken {
+  /** The last place that the block is complete up to; null: no more than before the batch. */
+  readonly through: JournalPosition | null;
+  readonly full: boolean;
+}
+
+/** As many of a batch's records as the block has room for. The text of an id is made for the last one only. */
+function appendBatch(builder: HistoryBlockBuilder, reader: RecordReader, batch: Buffer): Taken {
+  const last = { timeMs: 0, sequence: sequenceNone, tag: 0 as JournalTag };
+  const through = (): JournalPosition | null =>
+    last.sequence === sequenceNone
+      ? null
+      : { sequence: last.sequence, id: formatEventId(last.timeMs, last.sequence, last.tag) };
+  reader.reset(batch);
+  while (reader.next()) {
+    if (!appendIfSound(builder, reader)) return { through: through(), full: true };
+    last.timeMs = reader.timeMs;
+    last.sequence = reader.sequence;
+    last.tag = reader.tag;
+  }
+  if (reader.throughId === null) return { through: through(), full: false };
+  return { through: { sequence: reader.throughSequence, id: reader.throughId }, full: false };
 }
 
 /** False when the block is full. A record larger than the contract allows is left out here as it is in the window. */

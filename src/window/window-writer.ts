@@ -17,7 +17,7 @@ const wordCopyBytesMax = 2_048;
 export class WindowWriter {
   readonly #ring: Buffer;
   readonly #ringView: DataView;
-  readonly #ringWords: Int32Array;
+  readonly #ringWords: BigInt64Array;
   readonly #control: BigInt64Array;
   readonly #checkpoints: Float64Array;
   readonly #slots: number;
@@ -26,9 +26,13 @@ export class WindowWriter {
   readonly #encoder = new RecordEncoder();
   /** Copies of what the control words say: only this thread changes them. */
   #head = 0;
+  /** Where head stands in the ring: a rest of numbers above 2^31 is a call into the runtime, three for each record. */
+  #headPlace = 0;
   #low = 0;
   #firstCheckpoint = 0;
   #nextCheckpoint = 0;
+  /** The offset of the last one. */
+  #newestCheckpoint = 0;
   #sequence: Sequence = sequenceNone;
   /** The last sequence with a hole before it: a repaired journal has such. */
   #behindHole: Sequence = sequenceNone;
@@ -38,7 +42,7 @@ export class WindowWriter {
   constructor(memory: WindowMemory) {
     this.#ring = Buffer.from(memory.ring);
     this.#ringView = new DataView(memory.ring);
-    this.#ringWords = new Int32Array(memory.ring);
+    this.#ringWords = new BigInt64Array(memory.ring);
     this.#control = new BigInt64Array(memory.control);
     this.#checkpoints = new Float64Array(memory.checkpoints);
     this.#slots = this.#checkpoints.length / 2;
@@ -73,17 +77,19 @@ export class WindowWriter {
       throw new WireError('out-of-order', `record ${reader.sequence} came after ${this.#sequence}`);
     }
     const length = this.#encoder.encode(reader);
-    const rest = this.#ring.length - (this.#head % this.#ring.length);
-    const start = length > rest ? this.#head + rest : this.#head;
+    const capacity = this.#ring.length;
+    const rest = capacity - this.#headPlace;
+    const wraps = length > rest;
+    const start = wraps ? this.#head + rest : this.#head;
     const end = start + length;
-    if (end - this.#ring.length > this.#low) this.#raiseLow(end - this.#ring.length, start);
-    if (start > this.#head) this.#writeSkip(this.#head, rest);
-    this.#writeRecord(start % this.#ring.length, length);
-    if (start - this.#newestCheckpoint() >= windowCheckpointBytes) this.#pushCheckpoint(start);
+    if (end - capacity > this.#low) this.#raiseLow(end - capacity, start);
+    if (wraps) this.#writeSkip(this.#headPlace, rest);
+    this.#writeRecord(wraps ? 0 : this.#headPlace, length);
+    if (start - this.#newestCheckpoint >= windowCheckpointBytes) this.#pushCheckpoint(start);
     if (reader.sequence > this.#sequence + 1) this.#behindHole = reader.sequence;
     this.#sequence = reader.sequence;
     this.#records += 1;
-    this.#publishHead(end);
+    this.#publishHead(end, (wraps ? 0 : this.#headPlace) + length);
     return { sequence: this.#sequence, offset: end };
   }
 
@@ -115,7 +121,7 @@ export class WindowWriter {
     this.#sequence = at;
     this.#behindHole = sequenceNone;
     this.#raiseLow(start, start);
-    this.#publishHead(start);
+    this.#publishHead(start, start % this.#ring.length);
     return this.head();
   }
 
@@ -129,8 +135,9 @@ export class WindowWriter {
     return this.#record.sequence === sequence ? formatEventId(this.#record.timeMs, sequence, this.#record.tag) : null;
   }
 
-  #publishHead(head: number): void {
+  #publishHead(head: number, place: number): void {
     this.#head = head;
+    this.#headPlace = place === this.#ring.length ? 0 : place;
     Atomics.store(this.#control, controlAt.head, BigInt(head));
   }
 
@@ -154,10 +161,6 @@ export class WindowWriter {
     return this.#checkpoints[(checkpoint % this.#slots) * 2] as number; // the slot is below `#slots`
   }
 
-  #newestCheckpoint(): number {
-    return this.#checkpointOffset(this.#nextCheckpoint - 1);
-  }
-
   #pushCheckpoint(offset: number): void {
     const checkpoint = this.#nextCheckpoint;
     assert(checkpoint - this.#firstCheckpoint < this.#slots, 'a slot is reused only after its checkpoint was given up');
@@ -165,10 +168,11 @@ export class WindowWriter {
     this.#checkpoints[slot] = offset;
     this.#checkpoints[slot + 1] = this.#sequence;
     this.#nextCheckpoint = checkpoint + 1;
+    this.#newestCheckpoint = offset;
     Atomics.store(this.#control, controlAt.nextCheckpoint, BigInt(this.#nextCheckpoint));
   }
 
-  /** Word by word in compiled code: a call of `copy` makes a view and costs more than the few hundred bytes of a usual record. */
+  /** Eight bytes at a time in compiled code, where a BigInt on its way from one array to another is never made: a call of `copy` makes a view and costs more. */
   #writeRecord(place: number, length: number): void {
     if (length > wordCopyBytesMax) {
       this.#encoder.bytes.copy(this.#ring, place, 0, length);
@@ -176,12 +180,12 @@ export class WindowWriter {
     }
     const from = this.#encoder.words;
     const into = this.#ringWords;
-    const first = place / 4;
-    for (let word = 0; word < length / 4; word += 1) into[first + word] = from[word] as number; // inside the record
+    const first = place >>> 3;
+    const words = length >>> 3;
+    for (let word = 0; word < words; word += 1) into[first + word] = from[word] as bigint; // inside the record
   }
 
-  #writeSkip(offset: number, length: number): void {
-    const place = offset % this.#ring.length;
+  #writeSkip(place: number, length: number): void {
     this.#ringView.setUint32(place + recordAt.length, length, true);
     this.#ringView.setUint32(place + recordAt.kind, recordKind.skip, true);
   }

@@ -63,3 +63,20 @@ test('the very record that gives an execution a watched tag wakes', (t) => {
     [1, 2],
   );
 });
+
+// Without this the registry would lag behind the window, for good, by what stood before the fault.
+test('the records before a fault are in the window and in the registry', (t) => {
+  const { window, registry, intake } = openIntake();
+  const broken = { ...eventRecord(3), id: testId(4) };
+  t.throws(() => intake.batch(encodeBatch({ records: [eventRecord(1), eventRecord(2), broken] })));
+  t.is(Number(window.head().sequence), 2);
+  t.like(registry.get(testExecution), { events: 2, lastEventSequence: 2, lastId: testId(2) });
+});
+
+test('events before and behind the end of an execution, in one batch, are told apart', (t) => {
+  const { registry, intake } = openIntake();
+  intake.batch(
+    encodeBatch({ records: [eventRecord(1), changeRecord(2, { status: 3, statusChanged: true }), eventRecord(3)] }),
+  );
+  t.like(registry.get(testExecution), { events: 2, lateEvents: 1, lastId: testId(3) });
+});

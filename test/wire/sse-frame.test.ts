@@ -2,6 +2,7 @@ import test from 'ava';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import fc from 'fast-check';
 import { controlFrame, eventFrameBound, heartbeat, writeEventFrame } from '../../src/wire/frame/sse-frame.ts';
+import { viewed } from '../../src/wire/frame/word-copy.ts';
 import { RecordReader } from '../../src/wire/record/record-reader.ts';
 import { WireError } from '../../src/wire/record/wire-error.ts';
 import { eventFrame, eventJson } from '../support/event-json.ts';
@@ -15,7 +16,7 @@ function frameOf(batch: Buffer, memory: ArrayBuffer | SharedArrayBuffer | null =
   if (!reader.next()) throw new RangeError('an empty batch');
   const bound = eventFrameBound(reader);
   const into = memory === null ? Buffer.alloc(bound + 7) : Buffer.from(memory);
-  const end = writeEventFrame(reader, into, 7);
+  const end = writeEventFrame(reader, viewed(into), 7);
   if (end - 7 > bound) throw new RangeError('the bound is too small');
   return into.toString('utf8', 7, end);
 }

@@ -6,23 +6,23 @@ import { uuidBytes } from '../record/uuid-bytes.ts';
 import { WireError } from '../record/wire-error.ts';
 import { eventFrameBound, writeEventFrame } from './sse-frame.ts';
 import { flagStatusChanged, recordAt, recordBytes, recordHeaderBytes, recordKind } from './window-record.ts';
+import { copyAscii, copyBytes, type ViewedBytes, viewed } from './word-copy.ts';
 
 /**
  * Turns the current record of a RecordReader into the layout of window-record.ts, in private memory: whoever keeps it copies
  * `bytes.subarray(0, n)` in one piece. So a record that fails half-way never touches the ring, and its length is known before room is made.
  */
 export class RecordEncoder {
-  #bytes: Buffer = Buffer.alloc(Math.ceil(windowRecordBytesMax / 4) * 8);
-  #view: DataView = viewOf(this.#bytes);
-  #words: Int32Array = wordsOf(this.#bytes);
+  #into: ViewedBytes = viewed(Buffer.alloc(Math.ceil(windowRecordBytesMax / 4) * 8));
+  #words: BigInt64Array = wordsOf(this.#into.bytes);
 
   /** Holds the last record encoded; a new one overwrites it. */
   get bytes(): Buffer {
-    return this.#bytes;
+    return this.#into.bytes;
   }
 
-  /** The same as whole words, least address first: for a copy that stays in compiled code. */
-  get words(): Int32Array {
+  /** The same, eight bytes at a time, least address first: for a copy that stays in compiled code. */
+  get words(): BigInt64Array {
     return this.#words;
   }
 
@@ -37,8 +37,8 @@ export class RecordEncoder {
     if (length > windowRecordBytesMax) {
       throw new WireError('record-too-large', `record ${reader.sequence} has ${length} bytes`);
     }
-    const view = this.#view;
-    for (let place = recordHeaderBytes + contentBytes; place < length; place += 1) this.#bytes[place] = 0;
+    const { view, bytes } = this.#into;
+    for (let place = recordHeaderBytes + contentBytes; place < length; place += 1) bytes[place] = 0;
     view.setUint32(recordAt.length, length, true);
     view.setUint32(recordAt.kind, 0, true); // kind, status, flags and the spare byte at once
     view.setUint8(recordAt.kind, change === null ? recordKind.event : recordKind.change);
@@ -49,12 +49,12 @@ export class RecordEncoder {
     view.setFloat64(recordAt.sequence, reader.sequence, true);
     view.setFloat64(recordAt.timeMs, reader.timeMs, true);
     view.setUint32(recordAt.tag, reader.tag, true);
-    copy(reader.spans.bytes, reader.executionIdStart, uuidBytes, this.#bytes, recordAt.executionId);
+    copyAscii(reader.spans.view, reader.executionIdStart, uuidBytes, view, recordAt.executionId);
     return length;
   }
 
   #event(reader: RecordReader): number {
-    const { bytes, start, end } = reader.spans;
+    const { view, start, end } = reader.spans;
     const stageStart = start[eventField.stage] as number; // the arrays have 16 places
     const stageLength = (end[eventField.stage] as number) - stageStart;
     const pathStart = start[eventField.path] as number;
@@ -66,9 +66,10 @@ export class RecordEncoder {
     const pathAt = stageAt + stageLength;
     const frameAt = pathAt + pathLength;
     this.#reserve(frameAt + eventFrameBound(reader));
-    const frameEnd = writeEventFrame(reader, this.#bytes, frameAt);
-    copy(bytes, stageStart, stageLength, this.#bytes, stageAt);
-    copy(bytes, pathStart, pathLength, this.#bytes, pathAt);
+    const into = this.#into;
+    const frameEnd = writeEventFrame(reader, into, frameAt);
+    copyBytes(view, stageStart, stageLength, into.view, stageAt);
+    copyBytes(view, pathStart, pathLength, into.view, pathAt);
     this.#lengths(stageLength, pathLength, frameEnd - frameAt);
     return frameEnd - recordHeaderBytes;
   }
@@ -78,35 +79,26 @@ export class RecordEncoder {
     if (frameBytes > windowRecordBytesMax) {
       throw new WireError('record-too-large', `change ${reader.sequence} has ${frameBytes} bytes of tags`);
     }
-    this.#bytes.write(tags, recordHeaderBytes);
+    this.#into.bytes.write(tags, recordHeaderBytes);
     this.#lengths(0, 0, frameBytes);
     return frameBytes;
   }
 
   #lengths(stage: number, path: number, frame: number): void {
-    this.#view.setUint16(recordAt.stageBytes, stage, true);
-    this.#view.setUint16(recordAt.pathBytes, path, true);
-    this.#view.setUint32(recordAt.frameBytes, frame, true);
+    const { view } = this.#into;
+    view.setUint16(recordAt.stageBytes, stage, true);
+    view.setUint16(recordAt.pathBytes, path, true);
+    view.setUint32(recordAt.frameBytes, frame, true);
   }
 
   /** Grows to the worst case of one event, about 400 KiB, at most a few times in a life. */
   #reserve(bytes: number): void {
-    if (bytes + recordHeaderBytes <= this.#bytes.length) return;
-    this.#bytes = Buffer.alloc(Math.ceil(bytes / 4) * 8);
-    this.#view = viewOf(this.#bytes);
-    this.#words = wordsOf(this.#bytes);
+    if (bytes + recordHeaderBytes <= this.#into.bytes.length) return;
+    this.#into = viewed(Buffer.alloc(Math.ceil(bytes / 4) * 8));
+    this.#words = wordsOf(this.#into.bytes);
   }
 }
 
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function wordsOf(bytes: Buffer): Int32Array {
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-}
-
-/** By hand: for a few dozen bytes a call into the runtime costs more than the bytes. */
-function copy(from: Buffer, start: number, length: number, into: Buffer, at: number): void {
-  for (let index = 0; index < length; index += 1) into[at + index] = from[start + index] as number; // the reader bounds the range
+function wordsOf(bytes: Buffer): BigInt64Array {
+  return new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 }

@@ -8,6 +8,7 @@ import type { RecordReader } from '../record/record-reader.ts';
 import { eventField, type RecordSpans } from '../record/record-spans.ts';
 import { uuidBytes } from '../record/uuid-bytes.ts';
 import { WireError } from '../record/wire-error.ts';
+import { type Constant, constantOf, copyAscii, copyPlainText, putConstant, type ViewedBytes } from './word-copy.ts';
 
 /** A comment line with ONE newline: anything with a blank line makes some clients emit a phantom event. */
 export const heartbeat: Buffer = Buffer.from(':\n');
@@ -17,28 +18,20 @@ export type ControlEvent = 'ready' | 'gap' | 'done';
 
 /** One byte of text becomes at most six: `\u0000`. */
 const escapeGrowth = 6;
-/** `id:`, `event:`, the keys, quotes, commas, the number and the two ids: 377 bytes when every key is present. */
+/** `id:`, `event:`, the keys, quotes, commas, the number and the two ids: 377 bytes when every key is present; and `constantSlackBytes`. */
 const frameSkeletonBytes = 512;
 /** `,"":""` and the comma of each metadata entry. */
 const metadataEntrySkeletonBytes = 8;
 
-/** The beginning of every frame, with room for the id, the id and the execution id: copied as one, then the three are written in. */
-const uuidRoom = '0'.repeat(uuidBytes);
-const frameParts = [
-  'id: ',
-  `\nevent: ${storageEventType}\ndata: {"id":"`,
-  `","type":"${storageEventType}","execution_id":"`,
-  '"',
-];
-const frameStart = Buffer.from(frameParts.join(uuidRoom));
-const idAt = Buffer.byteLength(frameParts[0] ?? '');
-const dataIdAt = idAt + uuidBytes + Buffer.byteLength(frameParts[1] ?? '');
-const executionIdAt = dataIdAt + uuidBytes + Buffer.byteLength(frameParts[2] ?? '');
-const frameEnd = Buffer.from('}\n\n');
-const metadataOpen = Buffer.from(',"metadata":{');
+/** What stands before, between and behind the two times that the id stands in a frame, and before the execution id. */
+const frameOpen = constantOf('id: ');
+const dataOpen = constantOf(`\nevent: ${storageEventType}\ndata: {"id":"`);
+const executionOpen = constantOf(`","type":"${storageEventType}","execution_id":"`);
+const frameEnd = constantOf('}\n\n');
+const metadataOpen = constantOf(',"metadata":{');
 
 /** The text before each value, by field number; size is a number and has no quotes. */
-const fieldOpen: readonly Buffer[] = [
+const fieldOpen: readonly Constant[] = [
   '',
   '',
   ',"stage":"',
@@ -49,7 +42,7 @@ const fieldOpen: readonly Buffer[] = [
   ',"checksum":"',
   ',"uri":"',
   ',"time":"',
-].map((text) => Buffer.from(text));
+].map(constantOf);
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -106,37 +99,36 @@ export function eventFrameBound(reader: RecordReader): number {
  * a text can end the line, whatever a line splitter takes for a line end.
  *
  * @param into has `eventFrameBound(reader)` bytes from `at`; may stand over shared memory
- * Cost: one pass over the bytes, no allocation unless a text is not ASCII.
+ * Cost: one pass over the bytes, four at a time while they are plain; no allocation unless a text is not ASCII.
  * Fails: WireError `invalid-utf8`; what was written so far is no frame.
  */
-export function writeEventFrame(reader: RecordReader, into: Buffer, at: number): number {
+export function writeEventFrame(reader: RecordReader, into: ViewedBytes, at: number): number {
   const spans = reader.spans;
-  const { bytes, start, end, idStart } = spans;
-  const executionIdStart = reader.executionIdStart;
-  into.set(frameStart, at);
-  for (let index = 0; index < uuidBytes; index += 1) {
-    const byte = bytes[idStart + index] as number; // the reader has checked both ids
-    into[at + idAt + index] = byte;
-    into[at + dataIdAt + index] = byte;
-    into[at + executionIdAt + index] = bytes[executionIdStart + index] as number;
-  }
-  let place = at + frameStart.length;
+  const { view: from, start, end, idStart } = spans;
+  let place = putConstant(frameOpen, into.view, at);
+  // The reader has checked both ids.
+  place = putUuid(from, idStart, into.view, place);
+  place = putConstant(dataOpen, into.view, place);
+  place = putUuid(from, idStart, into.view, place);
+  place = putConstant(executionOpen, into.view, place);
+  place = putUuid(from, reader.executionIdStart, into.view, place);
+  into.bytes[place] = quote;
+  place += 1;
   for (let field: number = eventField.stage; field < eventField.metadata; field += 1) {
     if (field === eventField.size) {
       place = putSize(spans, into, place);
       continue;
     }
-    const from = start[field] as number; // the arrays have 16 places
-    const to = end[field] as number;
-    if (from === to && field > eventField.path) continue;
-    const open = fieldOpen[field] as Buffer; // one for each field below metadata
-    place = put(open, 0, open.length, into, place);
-    place = putText(bytes, from, to, into, place);
-    into[place] = quote;
+    const textStart = start[field] as number; // the arrays have 16 places
+    const textEnd = end[field] as number;
+    if (textStart === textEnd && field > eventField.path) continue;
+    place = putConstant(fieldOpen[field] as Constant, into.view, place); // one for each field below metadata
+    place = putText(spans, textStart, textEnd, into, place);
+    into.bytes[place] = quote;
     place += 1;
   }
   if (spans.metadataCount > 0) place = putMetadata(spans, into, place);
-  return put(frameEnd, 0, frameEnd.length, into, place);
+  return putConstant(frameEnd, into.view, place);
 }
 
 /**
@@ -151,16 +143,23 @@ export function controlFrame(event: ControlEvent, data: object, id: string | nul
   return Buffer.from(`${idLine}event: ${event}\n${retryLine}data: ${json}\n\n`);
 }
 
-function put(from: Buffer, start: number, end: number, into: Buffer, at: number): number {
-  let place = at;
-  for (let index = start; index < end; index += 1) {
-    into[place] = from[index] as number; // the caller bounds the range
-    place += 1;
-  }
-  return place;
+function putUuid(from: DataView, start: number, into: DataView, at: number): number {
+  copyAscii(from, start, uuidBytes, into, at);
+  return at + uuidBytes;
 }
 
-function putText(from: Buffer, start: number, end: number, into: Buffer, at: number): number {
+function put(from: Buffer, into: Buffer, at: number): number {
+  for (let index = 0; index < from.length; index += 1) into[at + index] = from[index] as number; // inside the buffer
+  return at + from.length;
+}
+
+function putText(from: ViewedBytes, start: number, end: number, into: ViewedBytes, at: number): number {
+  if (copyPlainText(from.view, start, end, into.view, at)) return at + end - start;
+  return putAnyText(from.bytes, start, end, into.bytes, at);
+}
+
+/** Byte by byte: for the text that has something to escape, or characters beyond ASCII. */
+function putAnyText(from: Buffer, start: number, end: number, into: Buffer, at: number): number {
   let place = at;
   let seen = 0;
   for (let index = start; index < end; index += 1) {
@@ -170,7 +169,7 @@ function putText(from: Buffer, start: number, end: number, into: Buffer, at: num
     if (need !== plain) {
       const escape = escapeAt(from, index, end);
       if (escape !== undefined) {
-        place = put(escape, 0, escape.length, into, place);
+        place = put(escape, into, place);
         index += need === escaped ? 0 : need - 1; // the bytes of the character beyond the first: one of U+0085, two of U+2028
         continue;
       }
@@ -192,44 +191,44 @@ function escapeAt(from: Buffer, index: number, end: number): Buffer | undefined 
   return from[index + 2] === 0xa9 ? paragraphSeparator : undefined;
 }
 
-function putSize(spans: RecordSpans, into: Buffer, at: number): number {
+function putSize(spans: RecordSpans, into: ViewedBytes, at: number): number {
   if (spans.size === null) return at;
-  const open = fieldOpen[eventField.size] as Buffer; // one for each field below metadata
-  const place = put(open, 0, open.length, into, at);
+  const place = putConstant(fieldOpen[eventField.size] as Constant, into.view, at); // one for each field below metadata
   let digits = 1;
   for (let bound = 10; bound <= spans.size; bound *= 10) digits += 1;
   let rest = spans.size;
   for (let index = place + digits - 1; index >= place; index -= 1) {
     const digit = rest % 10;
-    into[index] = zero + digit;
+    into.bytes[index] = zero + digit;
     rest = (rest - digit) / 10; // exact: a quotient rounded down from the fraction is not, near 2^53
   }
   return place + digits;
 }
 
-function putMetadata(spans: RecordSpans, into: Buffer, at: number): number {
-  const { bytes, metadata, metadataCount } = spans;
-  let place = put(metadataOpen, 0, metadataOpen.length, into, at);
+function putMetadata(spans: RecordSpans, into: ViewedBytes, at: number): number {
+  const { metadata, metadataCount } = spans;
+  const { bytes } = into;
+  let place = putConstant(metadataOpen, into.view, at);
   let written = 0;
   for (let entry = 0; entry < metadataCount; entry += 1) {
     if (firstOfKey(spans, entry) !== entry) continue;
     const value = lastOfKey(spans, entry) * 4 + 2;
     if (written > 0) {
-      into[place] = comma;
+      bytes[place] = comma;
       place += 1;
     }
     written += 1;
-    into[place] = quote;
+    bytes[place] = quote;
     // Four numbers an entry; `entry` and `value` are below the count.
-    place = putText(bytes, metadata[entry * 4] as number, metadata[entry * 4 + 1] as number, into, place + 1);
-    into[place] = quote;
-    into[place + 1] = colon;
-    into[place + 2] = quote;
-    place = putText(bytes, metadata[value] as number, metadata[value + 1] as number, into, place + 3);
-    into[place] = quote;
+    place = putText(spans, metadata[entry * 4] as number, metadata[entry * 4 + 1] as number, into, place + 1);
+    bytes[place] = quote;
+    bytes[place + 1] = colon;
+    bytes[place + 2] = quote;
+    place = putText(spans, metadata[value] as number, metadata[value + 1] as number, into, place + 3);
+    bytes[place] = quote;
     place += 1;
   }
-  into[place] = closeBrace;
+  bytes[place] = closeBrace;
   return place + 1;
 }
 

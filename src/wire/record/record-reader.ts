@@ -5,7 +5,7 @@ import { metadataKeysMax } from '../../core/limits.ts';
 import { isSequence, type Sequence, sequenceNone } from '../../core/sequence.ts';
 import { ProtoCursor } from './proto-cursor.ts';
 import { eventField, type RecordChange, RecordSpans } from './record-spans.ts';
-import { idSequence, idTag, idTimeMs, isIdBytes, isUuidBytes, uuidBytes } from './uuid-bytes.ts';
+import { IdParts, isUuidBytes, uuidBytes } from './uuid-bytes.ts';
 import { WireError } from './wire-error.ts';
 
 /**
@@ -21,6 +21,7 @@ import { WireError } from './wire-error.ts';
 export class RecordReader {
   readonly spans = new RecordSpans();
   readonly #cursor = new ProtoCursor();
+  readonly #id = new IdParts();
   #sequence: Sequence = sequenceNone;
   #change: RecordChange | null = null;
   #executionIdStart = 0;
@@ -30,7 +31,7 @@ export class RecordReader {
   /** Starts a batch. The bytes must not change while it is read. */
   reset(batch: Buffer): void {
     this.#cursor.attach(batch);
-    this.spans.bytes = batch;
+    this.spans.attach(batch);
     this.#sequence = sequenceNone;
     this.#throughSequence = sequenceNone;
     this.#throughId = null;
@@ -62,11 +63,11 @@ export class RecordReader {
   }
   /** Of the id: milliseconds since the Unix epoch. */
   get timeMs(): number {
-    return idTimeMs(this.spans.bytes, this.spans.idStart);
+    return this.#id.timeMs;
   }
   /** Of the id. */
   get tag(): JournalTag {
-    return idTag(this.spans.bytes, this.spans.idStart);
+    return this.#id.tag;
   }
   get id(): EventId {
     return this.spans.bytes.toString('latin1', this.spans.idStart, this.spans.idStart + uuidBytes) as EventId;
@@ -149,12 +150,13 @@ export class RecordReader {
     if (bodies !== 1) throw new WireError('malformed', `a record with ${bodies} bodies`);
     if (idStart < 0) throw new WireError('malformed', 'a record without an id');
     this.spans.idStart = idStart;
-    if (!isIdBytes(cursor.bytes, idStart)) throw new WireError('malformed', 'a record id is not a lower-case UUIDv7');
-    const carried = idSequence(cursor.bytes, idStart);
+    const { view } = this.spans;
+    if (!this.#id.read(view, idStart)) throw new WireError('malformed', 'a record id is not a lower-case UUIDv7');
+    const carried = this.#id.sequence;
     if (carried !== this.#sequence || carried === 0) {
       throw new WireError('id-mismatch', `the id of record ${this.#sequence} carries sequence ${carried}`);
     }
-    if (!isUuidBytes(cursor.bytes, this.#executionIdStart)) {
+    if (!isUuidBytes(view, this.#executionIdStart)) {
       throw new WireError('malformed', `the execution id of record ${this.#sequence} is not a lower-case UUID`);
     }
   }

@@ -30,6 +30,8 @@ export const eventField = {
  */
 export class RecordSpans {
   bytes: Buffer = Buffer.alloc(0);
+  /** The same bytes: for reading several at a time. */
+  view: DataView = new DataView(new ArrayBuffer(0));
   idStart = 0;
   readonly start = new Uint32Array(16);
   readonly end = new Uint32Array(16);
@@ -38,6 +40,11 @@ export class RecordSpans {
   metadataCount = 0;
   /** Four numbers an entry: key start and end, value start and end. In wire order, duplicates not yet removed. */
   readonly metadata = new Uint32Array(metadataKeysMax * 4);
+
+  attach(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
 
   clear(): void {
     for (let field = 0; field <= eventField.metadata; field += 1) {
