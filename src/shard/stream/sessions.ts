@@ -56,7 +56,7 @@ export class Sessions {
   begin(session: Session, event: 'answered' | 'owed'): boolean {
     const opened = session.state === 'waiting';
     const frames: Buffer[] = [];
-    if (session.options.controlEvents) frames.push(readyFrame(session, this.#with.watch));
+    if (session.controlEvents) frames.push(readyFrame(session, this.#with.watch));
     if (session.gap !== null) frames.push(...this.#takeGap(session));
     if (frames.length === 0) frames.push(heartbeat);
     const first = frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
@@ -138,19 +138,20 @@ export class Sessions {
       return;
     }
     session.advance('caught-up');
+    session.cursor = null;
     this.#with.groups.join(session);
   }
 
   /** Every execution it watches is over, as of the shard's position. */
   complete(session: Session): boolean {
-    return !session.options.keepOpen && allOver(session.group.values);
+    return !session.keepOpen && allOver(session.group.values);
   }
 
   /** `done` with the session's position, and the end of the response. */
   end(session: Session, reason: EndReason): void {
     this.settleCursor(session);
     let last: Buffer = Buffer.alloc(0);
-    if (session.options.controlEvents) {
+    if (session.controlEvents) {
       const retry = shutdownRetryMs.least + Math.floor(this.#with.random() * shutdownRetryMs.spread);
       const frames = session.gap === null ? [] : this.#takeGap(session);
       frames.push(doneFrame(session, this.#with.watch, reason, reason === 'shutdown' ? retry : null));
@@ -180,8 +181,7 @@ export class Sessions {
   settleCursor(session: Session): void {
     if (session.state !== 'live') return;
     const position = this.#with.position();
-    if (session.cursor === null) session.cursor = { ...position };
-    else copyCursor(position, session.cursor);
+    session.cursor = { ...position };
   }
 
   /** Bookkeeping of an end by us. The socket has been answered already. */
@@ -245,7 +245,7 @@ export class Sessions {
     this.#with.observer.gap(gap.reason);
     const frame = gapFrame(session);
     session.gap = null;
-    return session.options.controlEvents ? [frame] : [];
+    return session.controlEvents ? [frame] : [];
   }
 
   /** After every write but those of the drain: it is noted, and the session parks if it did not go out. */

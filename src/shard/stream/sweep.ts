@@ -24,10 +24,10 @@ function sweepOne(sessions: Sessions, session: Session, nowMs: number, resumed: 
   if (session.state === 'joining') return;
   if (session.state === 'deciding') {
     // Nothing has been sent; a bus that is away must not keep the client without an answer.
-    if (nowMs - session.answeredMs >= verifyWaitMs) sessions.begin(session, 'owed');
+    if (nowMs - session.lastWriteMs >= verifyWaitMs) sessions.begin(session, 'owed');
     return;
   }
-  if (nowMs >= session.options.deadlineMs) {
+  if (nowMs >= session.deadlineMs) {
     sessions.end(session, 'timeout');
     return;
   }
