@@ -44,7 +44,7 @@ export class Joins {
     const session = new Session(this.#nextKey, socket, group, options, nowMs);
     this.#nextKey += 1;
     this.#unanswered += 1;
-    sessions.byKey.set(session.key, session);
+    sessions.add(session);
     report({ kind: 'join', session: session.key, values, cursor, address });
     return session;
   }

@@ -15,9 +15,9 @@ import { CatchUp } from './reading/catch-up.ts';
 import { Delivery } from './reading/delivery.ts';
 import { Drain } from './reading/drain.ts';
 import { type Cursor, copyCursor, cursorAt, type Session } from './stream/session.ts';
-import { Sessions } from './stream/sessions.ts';
+import { Sessions, sweepPeriodMs } from './stream/sessions.ts';
 import { type OnSocket, SocketEvents } from './stream/socket-events.ts';
-import { sweep, sweepPeriodMs } from './stream/sweep.ts';
+import { sweep } from './stream/sweep.ts';
 import { WatchTable } from './watch.ts';
 
 export interface ShardDependencies {

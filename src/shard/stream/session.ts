@@ -6,6 +6,7 @@ import type { Sequence } from '../../core/sequence.ts';
 import type { Group } from '../group.ts';
 import { type SessionEvent, type SessionState, sessionTransitions } from './session-state.ts';
 import type { SocketFacts } from './slow-client.ts';
+import type { WheelItem, WheelLink } from './timer-wheel.ts';
 
 /** A place in the journal as numbers: what a cursor costs. */
 export interface Cursor {
@@ -40,7 +41,7 @@ export interface SessionOptions {
 }
 
 /** One stream. Everything of it lives on the thread of its shard. */
-export class Session implements SocketFacts {
+export class Session implements SocketFacts, WheelItem {
   readonly key: SessionKey;
   readonly socket: StreamSocket;
   readonly group: Group;
@@ -73,6 +74,8 @@ export class Session implements SocketFacts {
   blockedSinceMs = 0;
   owed = false;
   nudgedMs = 0;
+  wheelBefore: WheelLink | null = null;
+  wheelAfter: WheelLink | null = null;
 
   constructor(key: SessionKey, socket: StreamSocket, group: Group, options: SessionOptions, nowMs: number) {
     this.key = key;

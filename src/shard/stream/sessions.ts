@@ -1,6 +1,7 @@
 import type { Gap, SessionKey } from '../../contract/shard-messages.ts';
 import type { DisconnectReason, EndReason, FaultPlace, ShardObserver } from '../../contract/shard-observer.ts';
 import type { Clock } from '../../core/clock.ts';
+import { parkedNudgeMs } from '../../core/limits.ts';
 import { heartbeat } from '../../wire/frame/sse-frame.ts';
 import type { GroupTable } from '../group.ts';
 import { park } from '../reading/delivery.ts';
@@ -9,6 +10,7 @@ import { doneFrame, gapFrame, readyFrame } from './control-frames.ts';
 import { type Cursor, copyCursor, type Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
 import { note } from './slow-client.ts';
+import { TimerWheel } from './timer-wheel.ts';
 
 export interface SessionsDependencies {
   readonly watch: WatchTable<Session>;
@@ -26,16 +28,29 @@ export interface SessionsDependencies {
   readonly onClosed: (session: Session) => void;
 }
 
+/** How late a heartbeat, a nudge or a time-out may be: the width of a slot of the wheel, and the time between two turns of it. */
+export const sweepPeriodMs = 250;
+/** Every session is looked at once in `parkedNudgeMs`; one slot more is the one that the hand is on. */
+const wheelSlots = Math.ceil(parkedNudgeMs / sweepPeriodMs) + 1;
+
 /** Reconnections after a shutdown are spread over this time, from 1 s on. */
 const shutdownRetryMs = { least: 1_000, spread: 4_000 };
 
 /** The streams of a shard, and everything that writes to one of them but the drain. */
 export class Sessions {
   readonly byKey = new Map<SessionKey, Session>();
+  /** Every one of them, by when it is to be looked at (sweep.ts). */
+  readonly wheel: TimerWheel<Session>;
   readonly #with: SessionsDependencies;
 
   constructor(dependencies: SessionsDependencies) {
     this.#with = dependencies;
+    this.wheel = new TimerWheel(sweepPeriodMs, wheelSlots, dependencies.clock.monotonicMs());
+  }
+
+  add(session: Session): void {
+    this.byKey.set(session.key, session);
+    this.wheel.put(session, this.#with.clock.monotonicMs());
   }
 
   countByState(): Record<Exclude<SessionState, 'closed'>, number> {
@@ -232,6 +247,7 @@ export class Sessions {
     if (session.state === 'closed') return;
     session.advance(event);
     this.byKey.delete(session.key);
+    this.wheel.remove(session);
     try {
       this.#with.groups.leave(session);
     } finally {
