@@ -3,6 +3,7 @@ import { Piscina } from 'piscina';
 import type { ShardErrand, ShardReply, ShardTask } from '../contract/shard-messages.ts';
 import { assert } from '../core/assert.ts';
 import { StuckThreadError } from '../core/failure.ts';
+import { shardYoungMiB } from '../core/limits.ts';
 import type { ShardLink } from '../dispatch/dispatcher-dependencies.ts';
 import type { MetricValues } from '../observe/tally.ts';
 import type { ShardSetup } from './shard-thread.ts';
@@ -29,6 +30,7 @@ export class ShardHost implements ShardLink {
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
+      resourceLimits: { maxYoungGenerationSizeMb: shardYoungMiB },
     });
     // A thread that ends with nothing to do: the next task says so, to whoever handed it over.
     this.#pool.on('error', () => undefined);

@@ -20,7 +20,7 @@ import {
 } from './http/decide.ts';
 import type { RouteName } from './http/route.ts';
 import { type BodyOutcome, BodyReader } from './request-body.ts';
-import { UwsStreamSocket } from './stream-socket.ts';
+import { type StreamSocketHooks, UwsStreamSocket } from './stream-socket.ts';
 import { loadUws } from './uws.ts';
 import './uws-descriptors.ts';
 
@@ -80,6 +80,8 @@ class Rim {
   readonly #documents: Documents;
   readonly #bodies = new BodyReader();
   readonly #wallMs: () => number;
+  /** One for all streams. */
+  readonly #hooks: StreamSocketHooks;
 
   constructor(options: EdgeOptions) {
     this.#door = options.door;
@@ -88,6 +90,15 @@ class Rim {
     this.#policy = policyOf(options.settings);
     this.#documents = new Documents(options.settings.version);
     this.#wallMs = () => options.clock.wallMs();
+    const metrics = this.#metrics;
+    this.#hooks = {
+      answered: (status) => {
+        metrics.answered('events', status);
+      },
+      failed: (error, correlationId) => {
+        metrics.failed(error, correlationId);
+      },
+    };
   }
 
   handle(response: HttpResponse, request: HttpRequest): void {
@@ -129,14 +140,7 @@ class Rim {
   }
 
   #openStream(request: StreamRequest, exchange: Exchange): void {
-    const socket = new UwsStreamSocket(exchange, {
-      answered: (status) => {
-        this.#metrics.answered('events', status);
-      },
-      failed: (error) => {
-        this.#metrics.failed(error, exchange.context.correlationId);
-      },
-    });
+    const socket = new UwsStreamSocket(exchange, this.#hooks);
     try {
       socket.attach(this.#door.openStream(request, socket));
     } catch (error) {
@@ -199,11 +203,11 @@ class Rim {
   }
 
   #fail(exchange: Exchange, route: RouteName | 'none', error: unknown): void {
-    this.#metrics.failed(error, exchange.context.correlationId);
+    this.#metrics.failed(error, exchange.correlationId);
     try {
       this.#reply(exchange, route, errorAnswer(internalError, exchange.context));
     } catch (second) {
-      this.#metrics.failed(second, exchange.context.correlationId);
+      this.#metrics.failed(second, exchange.correlationId);
       exchange.abort();
     }
   }

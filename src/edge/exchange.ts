@@ -1,28 +1,51 @@
 import type { HttpResponse } from 'uWebSockets.js';
+import { assert } from '../core/assert.ts';
 import { type Answer, type AnswerContext, type Header, statusLine } from './http/answer.ts';
+
+/** Has taken a response over: for a body that is being read, or for a stream. */
+export interface ResponseOwner {
+  /** The client has gone. */
+  onGone(): void;
+}
 
 /** One response that is answered once, now or later, unless its client leaves before. */
 export class Exchange {
-  readonly context: AnswerContext;
+  readonly correlationId: string;
+  /** Null once the head of a stream is out: ten thousand idle streams do not keep theirs. */
+  #context: AnswerContext | null;
   readonly #bodyAllowed: boolean;
   /** Null once answered or aborted: uWebSockets.js throws on any later use. */
   #response: HttpResponse | null;
-  #onGone: (() => void) | null = null;
+  #owner: ResponseOwner | null = null;
 
   constructor(response: HttpResponse, context: AnswerContext, bodyAllowed: boolean) {
     this.#response = response;
-    this.context = context;
+    this.correlationId = context.correlationId;
+    this.#context = context;
     this.#bodyAllowed = bodyAllowed;
     response.onAborted(() => {
       this.#response = null;
-      this.#onGone?.();
+      this.#owner?.onGone();
     });
   }
 
-  /** Takes the response over, for a body to be read or a stream; the abort is reported to `onGone`. Null when it has gone. */
-  take(onGone: () => void): HttpResponse | null {
-    this.#onGone = onGone;
+  /** What every answer to this request needs. Not to be asked for after `begin`. */
+  get context(): AnswerContext {
+    assert(this.#context !== null, 'a stream that has begun gets no other answer');
+    return this.#context;
+  }
+
+  /** Takes the response over, for a body to be read or a stream; the abort is reported to the owner. Null when it has gone. */
+  take(owner: ResponseOwner): HttpResponse | null {
+    this.#owner = owner;
     return this.#response;
+  }
+
+  /** The head of a stream: status 200 and its headers. From then on the exchange is a way to hear that the client has gone, and keeps nothing else. */
+  begin(response: HttpResponse, headers: readonly Header[]): void {
+    writeHead(response, 200, headers);
+    writeHeaders(response, this.context.headers);
+    this.#context = null;
   }
 
   /** Says whether the answer was written; false when the client has gone or has been answered. */
@@ -30,7 +53,7 @@ export class Exchange {
     const response = this.#response;
     if (response === null) return false;
     this.#response = null;
-    this.#onGone = null;
+    this.#owner = null;
     try {
       response.cork(() => {
         writeHead(response, answer.status, [...answer.headers, ...this.context.headers]);
@@ -53,7 +76,11 @@ export class Exchange {
   }
 }
 
-export function writeHead(response: HttpResponse, status: number, headers: readonly Header[]): void {
+function writeHead(response: HttpResponse, status: number, headers: readonly Header[]): void {
   response.writeStatus(statusLine(status));
+  writeHeaders(response, headers);
+}
+
+function writeHeaders(response: HttpResponse, headers: readonly Header[]): void {
   for (const [name, value] of headers) response.writeHeader(name, value);
 }

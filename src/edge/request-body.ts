@@ -25,7 +25,7 @@ export class BodyReader {
       this.#held -= length;
       chunks = [];
     };
-    const response: HttpResponse | null = exchange.take(release);
+    const response: HttpResponse | null = exchange.take({ onGone: release });
     response?.onData((chunk, isLast) => {
       if (finished) return;
       const refused = this.#refusal(length, chunk.byteLength);

@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import type { StreamEvents, StreamRefusal, StreamSocket } from '../contract/stream.ts';
 import { assert } from '../core/assert.ts';
 import { heartbeat } from '../wire/frame/sse-frame.ts';
-import { type Exchange, writeHead } from './exchange.ts';
+import type { Exchange, ResponseOwner } from './exchange.ts';
 import { errorAnswer, type Header, internalError } from './http/answer.ts';
 import { refusalAnswer } from './stream/refusal.ts';
 
@@ -22,11 +22,12 @@ const corkedBytesMax = 16_384 - 32;
 
 const heartbeatHalves = [heartbeat.subarray(0, 1), heartbeat.subarray(1)] as const;
 
+/** The same object for every stream: a stream keeps no closure for what nearly never happens to it. */
 export interface StreamSocketHooks {
   /** The head was written with this status. */
   readonly answered: (status: number) => void;
   /** The shard threw out of one of its events; this one stream is closed, no other is touched. */
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, correlationId: string) => void;
 }
 
 /**
@@ -34,7 +35,7 @@ export interface StreamSocketHooks {
  *
  * States: waiting (neither opened nor refused), open, closed. `#response` is null when closed, and every call is then a no-op.
  */
-export class UwsStreamSocket implements StreamSocket {
+export class UwsStreamSocket implements StreamSocket, ResponseOwner {
   readonly #exchange: Exchange;
   readonly #hooks: StreamSocketHooks;
   #response: HttpResponse | null;
@@ -46,10 +47,7 @@ export class UwsStreamSocket implements StreamSocket {
   constructor(exchange: Exchange, hooks: StreamSocketHooks) {
     this.#exchange = exchange;
     this.#hooks = hooks;
-    this.#response = exchange.take(() => {
-      this.#response = null;
-      this.#reportClosed();
-    });
+    this.#response = exchange.take(this);
     this.#response?.onWritable(() => {
       this.#reportWritable();
       // Only tells uWebSockets.js not to drain on its own; it does not with a handler registered.
@@ -62,13 +60,19 @@ export class UwsStreamSocket implements StreamSocket {
     this.#events = events;
   }
 
+  /** For the exchange. */
+  onGone(): void {
+    this.#response = null;
+    this.#reportClosed();
+  }
+
   open(first: Uint8Array): 'flushed' | 'buffered' {
     const response = this.#response;
     if (response === null) return 'flushed';
     assert(!this.#opened && first.length > 0, 'a stream is opened once, with bytes: an empty chunk would end it');
     this.#opened = true;
     response.cork(() => {
-      writeHead(response, 200, [...streamHeaders, ...this.#exchange.context.headers]);
+      this.#exchange.begin(response, streamHeaders);
       this.#flushed = response.write(first);
     });
     this.#hooks.answered(200);
@@ -134,7 +138,7 @@ export class UwsStreamSocket implements StreamSocket {
 
   /** The door threw: 500 while a status is still to be sent, else the stream is cut. */
   fail(error: unknown): void {
-    this.#hooks.failed(error);
+    this.#hooks.failed(error, this.#exchange.correlationId);
     if (this.#opened || this.#response === null) {
       this.abort();
       return;
@@ -162,7 +166,7 @@ export class UwsStreamSocket implements StreamSocket {
     try {
       events?.onClosed();
     } catch (error) {
-      this.#hooks.failed(error);
+      this.#hooks.failed(error, this.#exchange.correlationId);
     }
   }
 

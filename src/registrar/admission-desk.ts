@@ -1,12 +1,14 @@
 import type { StreamRefusal } from '../contract/stream.ts';
+import { shardsMax } from '../core/limits.ts';
 import type { ShardIndex } from '../core/sequence.ts';
 
 /** Counts the open streams, in all and per client address, over all shards: the one place that can. */
 export class AdmissionDesk {
   readonly #streamsMax: number;
   readonly #perAddressMax: number;
-  readonly #addresses = new Map<string, number>();
-  readonly #streams = new Map<string, string>();
+  readonly #addresses = new Map<string, Address>();
+  /** By session and shard in one number: beside each stream's own memory this is all that it costs the main thread. */
+  readonly #streams = new Map<number, Address>();
 
   /** @param perAddressMax 0: no limit */
   constructor(streamsMax: number, perAddressMax: number) {
@@ -23,23 +25,33 @@ export class AdmissionDesk {
     if (this.#streams.size >= this.#streamsMax) {
       return { kind: 'connections-exhausted', scope: 'server', max: this.#streamsMax };
     }
-    const count = this.#addresses.get(address) ?? 0;
-    if (this.#perAddressMax > 0 && count >= this.#perAddressMax) {
+    const known = this.#addresses.get(address) ?? { address, streams: 0 };
+    if (this.#perAddressMax > 0 && known.streams >= this.#perAddressMax) {
       return { kind: 'connections-exhausted', scope: 'address', max: this.#perAddressMax };
     }
-    this.#addresses.set(address, count + 1);
-    this.#streams.set(`${shard}:${session}`, address);
+    known.streams += 1;
+    if (known.streams === 1) this.#addresses.set(address, known);
+    this.#streams.set(keyOf(shard, session), known);
     return null;
   }
 
   /** Gives the place back; nothing for a stream that had none. */
   leave(shard: ShardIndex, session: number): void {
-    const key = `${shard}:${session}`;
-    const address = this.#streams.get(key);
-    if (address === undefined) return;
+    const key = keyOf(shard, session);
+    const known = this.#streams.get(key);
+    if (known === undefined) return;
     this.#streams.delete(key);
-    const count = (this.#addresses.get(address) ?? 1) - 1;
-    if (count === 0) this.#addresses.delete(address);
-    else this.#addresses.set(address, count);
+    known.streams -= 1;
+    if (known.streams === 0) this.#addresses.delete(known.address);
   }
+}
+
+interface Address {
+  readonly address: string;
+  streams: number;
+}
+
+/** A router has at most `shardsMax` shards. */
+function keyOf(shard: ShardIndex, session: number): number {
+  return session * shardsMax + shard;
 }

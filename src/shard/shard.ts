@@ -15,8 +15,9 @@ import { CatchUp } from './reading/catch-up.ts';
 import { Delivery } from './reading/delivery.ts';
 import { Drain } from './reading/drain.ts';
 import { type Cursor, copyCursor, cursorAt, type Session } from './stream/session.ts';
-import { Sessions } from './stream/sessions.ts';
-import { sweep, sweepPeriodMs } from './stream/sweep.ts';
+import { Sessions, sweepPeriodMs } from './stream/sessions.ts';
+import { type OnSocket, SocketEvents } from './stream/socket-events.ts';
+import { sweep } from './stream/sweep.ts';
 import { WatchTable } from './watch.ts';
 
 export interface ShardDependencies {
@@ -146,17 +147,7 @@ export class Shard implements StreamDoor {
       this.#with.observer.ended('refused');
       return { onWritable: () => undefined, onClosed: () => undefined };
     }
-    const session = this.#joins.begin(request, socket);
-    return {
-      onWritable: () => {
-        this.#sessions.contain('writable', session, this.#writable);
-      },
-      onClosed: () => {
-        this.#guard('closed', () => {
-          if (session.state !== 'closed') this.#sessions.disconnect(session, 'client');
-        });
-      },
-    };
+    return new SocketEvents(this.#joins.begin(request, socket), this.#onSocket);
   }
 
   #receive(message: ShardMessage): void {
@@ -196,6 +187,17 @@ export class Shard implements StreamDoor {
     this.#drainTo(message.from, message.at);
     this.#joins.answer(message);
   }
+
+  readonly #onSocket: OnSocket = {
+    writable: (session) => {
+      this.#sessions.contain('writable', session, this.#writable);
+    },
+    closed: (session) => {
+      this.#guard('closed', () => {
+        this.#sessions.disconnect(session, 'client');
+      });
+    },
+  };
 
   readonly #writable = (session: Session): void => {
     if (session.state === 'closed') return;

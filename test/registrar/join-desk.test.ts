@@ -40,6 +40,15 @@ test('a known execution is answered at once: interest, members and status as of 
   t.is(desk.leftovers, 0);
 });
 
+// A storm of joins would otherwise leave a timer, an abort and four promises behind for each.
+test('what needs nothing of the bus is answered within the call, and not in a later turn', (t) => {
+  const desk = new Desk();
+  desk.record(a, 'running');
+  void desk.join([a]);
+  t.is(desk.mail.joined.length, 1);
+  t.is(desk.leftovers, 0);
+});
+
 test('before the first fill a join is held, answered with the fill, and refused after 10 s', async (t) => {
   const desk = new Desk(false);
   await desk.join([a]);

@@ -5,6 +5,7 @@ import {
   type SlowClientStep,
   type SocketFacts,
   type SocketNews,
+  slowClientDueMs,
   slowClientStep,
 } from '../../src/shard/stream/slow-client.ts';
 
@@ -48,6 +49,7 @@ for (const [name, given, afterMs, before, due] of table) {
   test(`due: ${name}`, (t) => {
     t.is(slowClientStep(facts(given), startMs + afterMs - 1), before);
     t.is(slowClientStep(facts(given), startMs + afterMs), due);
+    if (before === 'nothing') t.is(slowClientDueMs(facts(given)), startMs + afterMs);
   });
 }
 
@@ -107,4 +109,29 @@ test('over every sequence of news the clocks say what a plain reading of the lis
   };
   walk([]);
   t.is(sequences, 1_024);
+});
+
+// The wheel looks at a stream when something is due, and every 4 s; nobody tells it of a write. So no write may make anything due sooner than in 4 s.
+test('over every sequence of news the due time is exact, and what is noted never brings it nearer than 4 s', (t) => {
+  const all: readonly SocketNews[] = ['flushed', 'certainly-flushed', 'buffered', 'writable'];
+  const waits = [0, 1, nudge - 1, nudge, heartbeatMs - 1, stalledCloseMs];
+  let steps = 0;
+  const walk = (socket: SocketFacts, nowMs: number, depth: number): void => {
+    const dueMs = slowClientDueMs(socket);
+    t.is(slowClientStep(socket, dueMs - 1), 'nothing');
+    t.not(slowClientStep(socket, dueMs), 'nothing');
+    if (depth === 0) return;
+    for (const news of all) {
+      for (const wait of waits) {
+        const next = { ...socket };
+        const noteMs = nowMs + wait;
+        note(next, news, noteMs, unsureBytesMax);
+        steps += 1;
+        if (slowClientDueMs(next) < Math.min(dueMs, noteMs + nudge)) t.fail(`${news} at ${noteMs}`);
+        walk(next, noteMs, depth - 1);
+      }
+    }
+  };
+  walk(facts(), startMs, 3);
+  t.is(steps, 24 + 24 ** 2 + 24 ** 3);
 });

@@ -6,6 +6,7 @@ import type { Sequence } from '../../core/sequence.ts';
 import type { Group } from '../group.ts';
 import { type SessionEvent, type SessionState, sessionTransitions } from './session-state.ts';
 import type { SocketFacts } from './slow-client.ts';
+import type { WheelItem, WheelLink } from './timer-wheel.ts';
 
 /** A place in the journal as numbers: what a cursor costs. */
 export interface Cursor {
@@ -40,15 +41,17 @@ export interface SessionOptions {
 }
 
 /** One stream. Everything of it lives on the thread of its shard. */
-export class Session implements SocketFacts {
+export class Session implements SocketFacts, WheelItem {
   readonly key: SessionKey;
   readonly socket: StreamSocket;
   readonly group: Group;
-  readonly options: SessionOptions;
+  readonly keepOpen: boolean;
+  readonly controlEvents: boolean;
+  readonly deadlineMs: number;
   state: SessionState = 'joining';
   /**
-   * Everything matching up to here has been handed to the socket. Not kept up while the session is live: then it is the shard's drain position.
-   * null until the owner has answered.
+   * Everything matching up to here has been handed to the socket. null until the owner has answered, and while the session is live: then it is the shard's
+   * drain position.
    */
   cursor: Cursor | null = null;
   /** Said before anything else is written. */
@@ -65,19 +68,22 @@ export class Session implements SocketFacts {
   unanswered = true;
   /** It stands in the queue of the catch-up. */
   queued = false;
+  /** Before anything was written: when it came, and then when the owner answered, for the patience of `deciding`. */
   lastWriteMs: number;
   unsureBytes = 0;
   blockedSinceMs = 0;
   owed = false;
   nudgedMs = 0;
-  /** When the answer of the owner arrived, for the patience of `deciding`. */
-  answeredMs = 0;
+  wheelBefore: WheelLink | null = null;
+  wheelAfter: WheelLink | null = null;
 
   constructor(key: SessionKey, socket: StreamSocket, group: Group, options: SessionOptions, nowMs: number) {
     this.key = key;
     this.socket = socket;
     this.group = group;
-    this.options = options;
+    this.keepOpen = options.keepOpen;
+    this.controlEvents = options.controlEvents;
+    this.deadlineMs = options.deadlineMs;
     this.lastWriteMs = nowMs;
   }
 

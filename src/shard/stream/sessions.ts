@@ -1,6 +1,7 @@
 import type { Gap, SessionKey } from '../../contract/shard-messages.ts';
 import type { DisconnectReason, EndReason, FaultPlace, ShardObserver } from '../../contract/shard-observer.ts';
 import type { Clock } from '../../core/clock.ts';
+import { parkedNudgeMs } from '../../core/limits.ts';
 import { heartbeat } from '../../wire/frame/sse-frame.ts';
 import type { GroupTable } from '../group.ts';
 import { park } from '../reading/delivery.ts';
@@ -9,6 +10,7 @@ import { doneFrame, gapFrame, readyFrame } from './control-frames.ts';
 import { type Cursor, copyCursor, type Session } from './session.ts';
 import type { SessionState } from './session-state.ts';
 import { note } from './slow-client.ts';
+import { TimerWheel } from './timer-wheel.ts';
 
 export interface SessionsDependencies {
   readonly watch: WatchTable<Session>;
@@ -26,16 +28,29 @@ export interface SessionsDependencies {
   readonly onClosed: (session: Session) => void;
 }
 
+/** How late a heartbeat, a nudge or a time-out may be: the width of a slot of the wheel, and the time between two turns of it. */
+export const sweepPeriodMs = 250;
+/** Every session is looked at once in `parkedNudgeMs`; one slot more is the one that the hand is on. */
+const wheelSlots = Math.ceil(parkedNudgeMs / sweepPeriodMs) + 1;
+
 /** Reconnections after a shutdown are spread over this time, from 1 s on. */
 const shutdownRetryMs = { least: 1_000, spread: 4_000 };
 
 /** The streams of a shard, and everything that writes to one of them but the drain. */
 export class Sessions {
   readonly byKey = new Map<SessionKey, Session>();
+  /** Every one of them, by when it is to be looked at (sweep.ts). */
+  readonly wheel: TimerWheel<Session>;
   readonly #with: SessionsDependencies;
 
   constructor(dependencies: SessionsDependencies) {
     this.#with = dependencies;
+    this.wheel = new TimerWheel(sweepPeriodMs, wheelSlots, dependencies.clock.monotonicMs());
+  }
+
+  add(session: Session): void {
+    this.byKey.set(session.key, session);
+    this.wheel.put(session, this.#with.clock.monotonicMs());
   }
 
   countByState(): Record<Exclude<SessionState, 'closed'>, number> {
@@ -56,7 +71,7 @@ export class Sessions {
   begin(session: Session, event: 'answered' | 'owed'): boolean {
     const opened = session.state === 'waiting';
     const frames: Buffer[] = [];
-    if (session.options.controlEvents) frames.push(readyFrame(session, this.#with.watch));
+    if (session.controlEvents) frames.push(readyFrame(session, this.#with.watch));
     if (session.gap !== null) frames.push(...this.#takeGap(session));
     if (frames.length === 0) frames.push(heartbeat);
     const first = frames.length === 1 && frames[0] !== undefined ? frames[0] : Buffer.concat(frames);
@@ -138,19 +153,20 @@ export class Sessions {
       return;
     }
     session.advance('caught-up');
+    session.cursor = null;
     this.#with.groups.join(session);
   }
 
   /** Every execution it watches is over, as of the shard's position. */
   complete(session: Session): boolean {
-    return !session.options.keepOpen && allOver(session.group.values);
+    return !session.keepOpen && allOver(session.group.values);
   }
 
   /** `done` with the session's position, and the end of the response. */
   end(session: Session, reason: EndReason): void {
     this.settleCursor(session);
     let last: Buffer = Buffer.alloc(0);
-    if (session.options.controlEvents) {
+    if (session.controlEvents) {
       const retry = shutdownRetryMs.least + Math.floor(this.#with.random() * shutdownRetryMs.spread);
       const frames = session.gap === null ? [] : this.#takeGap(session);
       frames.push(doneFrame(session, this.#with.watch, reason, reason === 'shutdown' ? retry : null));
@@ -180,8 +196,7 @@ export class Sessions {
   settleCursor(session: Session): void {
     if (session.state !== 'live') return;
     const position = this.#with.position();
-    if (session.cursor === null) session.cursor = { ...position };
-    else copyCursor(position, session.cursor);
+    session.cursor = { ...position };
   }
 
   /** Bookkeeping of an end by us. The socket has been answered already. */
@@ -232,6 +247,7 @@ export class Sessions {
     if (session.state === 'closed') return;
     session.advance(event);
     this.byKey.delete(session.key);
+    this.wheel.remove(session);
     try {
       this.#with.groups.leave(session);
     } finally {
@@ -245,7 +261,7 @@ export class Sessions {
     this.#with.observer.gap(gap.reason);
     const frame = gapFrame(session);
     session.gap = null;
-    return session.options.controlEvents ? [frame] : [];
+    return session.controlEvents ? [frame] : [];
   }
 
   /** After every write but those of the drain: it is noted, and the session parks if it did not go out. */

@@ -56,10 +56,24 @@ export function note(facts: SocketFacts, news: SocketNews, nowMs: number, bytes 
 
 export type SlowClientStep = 'nothing' | 'heartbeat' | 'nudge' | 'close';
 
-/** What is due for a socket. Pure; asked of every open stream four times a second. */
+/** What is due for a socket. Pure; asked of every open stream at `slowClientDueMs`, and every `parkedNudgeMs` at least. */
 export function slowClientStep(facts: Readonly<SocketFacts>, nowMs: number): SlowClientStep {
   if (facts.blockedSinceMs > 0 && nowMs - facts.blockedSinceMs >= stalledCloseMs) return 'close';
   if (facts.owed) return nowMs - facts.nudgedMs >= parkedNudgeMs ? 'nudge' : 'nothing';
-  const silenceMs = facts.unsureBytes > unsureBytesMax ? parkedNudgeMs : heartbeatMs;
-  return nowMs - facts.lastWriteMs >= silenceMs ? 'heartbeat' : 'nothing';
+  return nowMs - facts.lastWriteMs >= silenceMs(facts) ? 'heartbeat' : 'nothing';
+}
+
+/**
+ * The time from which `slowClientStep` answers something else than `nothing`, if nothing is noted in the meantime.
+ *
+ * What is noted may bring it nearer (bytes were buffered, or are unsure now), but never to less than `parkedNudgeMs` after that.
+ */
+export function slowClientDueMs(facts: Readonly<SocketFacts>): number {
+  const closeMs = facts.blockedSinceMs > 0 ? facts.blockedSinceMs + stalledCloseMs : Number.POSITIVE_INFINITY;
+  if (facts.owed) return Math.min(closeMs, facts.nudgedMs + parkedNudgeMs);
+  return Math.min(closeMs, facts.lastWriteMs + silenceMs(facts));
+}
+
+function silenceMs(facts: Readonly<SocketFacts>): number {
+  return facts.unsureBytes > unsureBytesMax ? parkedNudgeMs : heartbeatMs;
 }
