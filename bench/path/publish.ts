@@ -128,5 +128,5 @@ const named = (name: string): readonly Run[] => runs.filter((run) => run.shape =
 reportPath(
   'publish',
   shapes.flatMap(({ name }) => figuresOf(name, named(name))),
-  runs,
+  { runs },
 );

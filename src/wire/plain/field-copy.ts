@@ -15,10 +15,13 @@ export class FieldCopy {
   /** Of the message being read. */
   end = 0;
   readonly into: Buffer;
+  /** Of `into`. */
+  readonly view: DataView;
   out = 0;
 
   constructor(bytesMax: number) {
     this.into = Buffer.allocUnsafeSlow(bytesMax);
+    this.view = new DataView(this.into.buffer, 0, bytesMax);
   }
 
   begin(from: Buffer): void {

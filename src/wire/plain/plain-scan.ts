@@ -97,7 +97,7 @@ export class PlainScanner {
     if (fields.printable(eventTag.executionId, uuidBytes) !== uuidBytes) return false;
     const at = fields.out - uuidBytes;
     if (this.#executionAt === 0 || !sameBytes(fields.into, this.#executionAt, at, uuidBytes)) {
-      if (!isUuidBytes(fields.into, at)) return false;
+      if (!isUuidBytes(fields.view, at)) return false;
       this.#executionId = fields.into.toString('latin1', at, fields.out);
     }
     this.#executionAt = at;
