@@ -185,10 +185,7 @@ export const describeEveryMs = 5_000;
 
 /** No progress on a socket that owes us a drain for this long: it is closed, and resumes. */
 export const stalledCloseMs = 60_000;
-/**
- * uWebSockets.js aborts 8 to 12 s after a failed write unless the response is paused and resumed meanwhile. A write whose answer is not certain is followed
- * by a certain one within the same time.
- */
+/** uWebSockets.js aborts 8 to 12 s after a failed write unless it is paused and resumed; an answer that is not certain is followed by a certain one in this time. */
 export const parkedNudgeMs = 4_000;
 /**
  * Bytes that a stream may have had since the last certain answer before a silence of `parkedNudgeMs` is asked about: one cork of uWebSockets.js, and
