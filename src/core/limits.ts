@@ -265,7 +265,6 @@ export const executionsPageDefault = 100;
 export const uuidTextsBits = 12;
 /** Characters of a page cursor; ours are shorter. */
 export const pageCursorCharactersMax = 256;
-
 /** Faults listed in one 422: a batch may have one an event. What is beyond is not listed. */
 export const faultsListedMax = 1_000;
 /** What a 422 says back of one bad value: enough to recognise it. 1,000 faults stay below 4 MiB as a rule. */
