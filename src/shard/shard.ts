@@ -67,7 +67,10 @@ export class Shard implements StreamDoor {
       this.#catchUp.enqueue(session);
     };
     const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, groupFailed, behind, bytesMax });
-    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, groups: this.#groups, delivery, beat }, start);
+    this.#drain = new Drain(
+      { window, watch: this.#watch, trie: this.#trie, groups: this.#groups, delivery, beat },
+      start,
+    );
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);

@@ -57,7 +57,16 @@ export class WatchTable<Stream> {
   retain(value: string): WatchedValue<Stream> {
     let watched = this.#values.get(value);
     if (watched === undefined) {
-      watched = { value, refs: 0, resolved: false, known: false, members: new Map(), open: 0, streams: new Set(), root: 0 };
+      watched = {
+        value,
+        refs: 0,
+        resolved: false,
+        known: false,
+        members: new Map(),
+        open: 0,
+        streams: new Set(),
+        root: 0,
+      };
       this.#values.set(value, watched);
     }
     watched.refs += 1;

@@ -195,10 +195,7 @@ export class FilterTable {
     const block = blocks[filter >> blockBits] as Int32Array; // in use
     const at = (filter & blockMask) * filterFields;
     const owner = this.#text.join(block[at + rootField] as number, block[at + stageField] as Name);
-    return this.#text.join(
-      owner,
-      Math.imul(block[at + pathField] as Name, spread) + (block[at + endingField] as Name),
-    );
+    return this.#text.join(owner, Math.imul(block[at + pathField] as Name, spread) + (block[at + endingField] as Name));
   }
 
   #putInTable(filter: number): void {

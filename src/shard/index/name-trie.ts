@@ -1,6 +1,7 @@
 import { LinearHash } from './records/linear-hash.ts';
 import { RecordPool } from './records/record-pool.ts';
-import { TextHash, wordsOf } from './records/text-hash.ts';
+import type { TextHash } from './records/text-hash.ts';
+import { wordsOf } from './records/text-hash.ts';
 
 /** A node of the trie of names. 0 is the origin: the prefix of no segments. */
 export type Name = number;
