@@ -106,14 +106,18 @@ export function figure(name: string, unit: string, values: readonly number[], of
 
 /** Prints the figures and writes them with the machine card to `<out>/<bench>.json`. `--out` defaults to bench/results. */
 export function report(bench: string, figures: readonly Figure[]): void {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: join('bench', 'results') } } });
+  const { values } = parseArgs({
+    strict: false,
+    options: { out: { type: 'string', default: join('bench', 'results') } },
+  });
   for (const { name, unit, median: middle, min, max, runs } of figures) {
     process.stdout.write(
       `${name.padEnd(56)} ${shown(middle).padStart(14)} ${unit}  (${shown(min)} to ${shown(max)}, ${runs} runs)\n`,
     );
   }
-  mkdirSync(values.out, { recursive: true });
-  const file = join(values.out, `${bench}.json`);
+  const out = String(values.out);
+  mkdirSync(out, { recursive: true });
+  const file = join(out, `${bench}.json`);
   const machine = machineCard();
   writeFileSync(file, `${JSON.stringify({ bench, machine, figures }, null, 2)}\n`);
   process.stdout.write(`load ${shown(machine.load)}, a plain loop takes ${shown(machine.loopNsPerByte)} ns a byte\n`);

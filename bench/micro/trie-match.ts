@@ -1,81 +1,206 @@
-import { systemClock } from '../../src/core/clock.ts';
-import { parseFilter } from '../../src/core/filter.ts';
-import { PrefixTrie, type TrieHandle } from '../../src/shard/index/prefix-trie.ts';
+import { parseArgs } from 'node:util';
+import { compileFilter, type Filter } from '../../src/core/filter.ts';
+import { PrefixTrie } from '../../src/shard/index/prefix-trie.ts';
 import { type Figure, figure, measure, report } from '../harness.ts';
+import { type Case, type MatchEvent, type Shape, shapes } from './filter-shapes.ts';
+import { MapTrie, type MapTrieHandle } from './peers/map-trie.ts';
 
 /**
- * Match cost apart from add and remove cost (as quamina does), at 100, 10,000 and 1,000,000 filters, a hundred on each execution,
- * added one execution after the other as its watchers come.
- * Each filter is drawn from stage prefixes, path prefixes (one in ten with a trailing `*`) and extensions; each event hits a few.
+ * The index: match cost apart from add and remove cost (as quamina does), memory of a filter, and the longest pause while filters are
+ * added, by number of filters and by their shape (filter-shapes.ts); beside a trie of nested Maps and a linear scan.
+ *
+ *   node --expose-gc build/bench/micro/trie-match.js [--peer <index | maps | scan>]… [--count <filters>]… [--shape <part of a name>]
+ *
+ * Keys and filters are made, and old, before anything is measured: a stream has them anyway.
  */
-const events = 200_000;
-const filtersPerExecution = 100;
+const { values: options } = parseArgs({
+  options: {
+    out: { type: 'string' },
+    peer: { type: 'string', multiple: true, default: ['index', 'maps', 'scan'] },
+    count: { type: 'string', multiple: true, default: ['100', '10000', '1000000'] },
+    shape: { type: 'string', default: '' },
+  },
+});
 
-interface Event {
-  readonly execution: string;
-  readonly stage: readonly string[];
-  readonly path: readonly string[];
+interface Index {
+  add(key: string, filter: Filter, entry: number): void;
+  /** Takes out the filter that was added as that number. */
+  remove(entry: number): void;
+  /** How many entries the event has. */
+  match(event: MatchEvent): number;
 }
 
-const executionOf = (index: number): string => `0190b6a2-7c1e-4f00-9a3b-${index.toString(16).padStart(12, '0')}`;
-
-function fill(trie: PrefixTrie<number>, count: number): TrieHandle<number>[] {
-  return Array.from({ length: count }, (_, index) => {
-    const stage = index % 3 === 0 ? null : `boost/stage-${index % 17}`;
-    const path = index % 4 === 0 ? null : `reports/section-${index % 53}${index % 10 === 0 ? '*' : ''}`;
-    const extension = index % 2 === 0 ? null : (['.md', '.json', '.tar.gz'][index % 3] ?? null);
-    return trie.add(executionOf(Math.floor(index / filtersPerExecution)), parseFilter(stage, path, extension), index);
-  });
+/** A peer is an index of its own and how many filters are too many for it. */
+interface Peer {
+  readonly countMax: number;
+  readonly make: (count: number) => Index;
 }
 
-/** Executions in an order that no cache foresees; names that repeat, as they do in a pipeline. */
-function eventsOver(count: number): Event[] {
-  const executions = Math.max(1, count / filtersPerExecution);
-  const stages = Array.from({ length: 19 }, (_, index) => `boost/stage-${index}/step`.split('/'));
-  const paths = Array.from({ length: 59 * 7 }, (_, index) =>
-    `reports/section-${index % 59}/summary-${index % 7}.md`.split('/'),
-  );
-  return Array.from({ length: events }, (_, index) => ({
-    execution: executionOf((index * 7_919) % executions),
-    stage: stages[index % stages.length] ?? [],
-    path: paths[index % paths.length] ?? [],
-  }));
-}
-
-function figures(count: number): Figure[] {
-  const trie = new PrefixTrie<number>();
-  globalThis.gc?.();
-  const heapBefore = process.memoryUsage().heapUsed;
-  const start = systemClock.monotonicMs();
-  const handles = fill(trie, count);
-  const addMs = systemClock.monotonicMs() - start;
-  globalThis.gc?.();
-  const bytes = (process.memoryUsage().heapUsed - heapBefore) / count;
-  const stream = eventsOver(count);
+function ours(count: number): Index {
+  const trie = new PrefixTrie();
+  const roots = new Map<string, number>();
+  const handles = new Int32Array(count);
   const into: number[] = [];
+  return {
+    add: (key, filter, entry) => {
+      let root = roots.get(key);
+      if (root === undefined) {
+        root = trie.openRoot();
+        roots.set(key, root);
+      }
+      handles[entry] = trie.add(root, filter, entry);
+    },
+    remove: (entry) => {
+      trie.remove(handles[entry] ?? 0);
+    },
+    match: ({ key, bytes, pathStart }) => {
+      const root = roots.get(key);
+      if (root === undefined) return 0;
+      into.length = 0;
+      trie.aim(bytes, 0, pathStart, bytes.length);
+      return trie.match(root, into);
+    },
+  };
+}
+
+function maps(count: number): Index {
+  const trie = new MapTrie<number>();
+  const handles = new Array<MapTrieHandle<number>>(count);
+  const into: number[] = [];
+  return {
+    add: (key, filter, entry) => {
+      handles[entry] = trie.add(key, filter, entry);
+    },
+    remove: (entry) => {
+      const handle = handles[entry];
+      if (handle !== undefined) trie.remove(handle);
+    },
+    match: ({ key, bytes, pathStart }) => {
+      const root = trie.root(key);
+      if (root === null) return 0;
+      into.length = 0;
+      const stage = bytes.toString('utf8', 0, pathStart).split('/');
+      return trie.match(root, stage, bytes.toString('utf8', pathStart).split('/'), into);
+    },
+  };
+}
+
+function scan(): Index {
+  const filters: { readonly key: string; readonly passes: (stage: string, path: string) => boolean }[] = [];
+  return {
+    add: (key, filter) => {
+      filters.push({ key, passes: compileFilter(filter) });
+    },
+    remove: () => {
+      filters.pop();
+    },
+    match: (event) => {
+      const stage = event.bytes.toString('utf8', 0, event.pathStart);
+      const path = event.bytes.toString('utf8', event.pathStart);
+      let found = 0;
+      for (const { key, passes } of filters) {
+        if (key === event.key && passes(stage, path)) found += 1;
+      }
+      return found;
+    },
+  };
+}
+
+const peers: Readonly<Record<string, Peer>> = {
+  index: { countMax: 1_000_000, make: ours },
+  maps: { countMax: 1_000_000, make: maps },
+  scan: { countMax: 10_000, make: scan },
+};
+
+const addsPerStep = 1_000;
+const fillRuns = 3;
+/** Filter look-ups of a run: a linear scan gets fewer events. */
+const scanStepsMax = 20_000_000;
+
+/** Processor time of the whole process, collector included: a neighbour on the machine is not in it. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+function usedBytes(): number {
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+interface Filled {
+  readonly addsPerSecond: number;
+  readonly pauseMs: number;
+  readonly bytes: number;
+  readonly removesPerSecond: number;
+}
+
+/** The array of handles is made before, and is in the memory of a filter: it is a subscriber's entry. */
+function fill(peer: Peer, { keys, filters }: Case): Index & { readonly pauseMs: number; readonly addMs: number } {
+  const index = peer.make(filters.length);
+  let pauseMs = 0;
+  const start = cpuMs();
+  let stepStart = start;
+  for (let entry = 0; entry < filters.length; entry += 1) {
+    index.add(keys[entry] ?? '', filters[entry] as Filter, entry); // below the length
+    if ((entry + 1) % addsPerStep !== 0) continue;
+    const now = cpuMs();
+    pauseMs = Math.max(pauseMs, now - stepStart);
+    stepStart = now;
+  }
+  return { ...index, pauseMs, addMs: cpuMs() - start };
+}
+
+function fillAndEmpty(peer: Peer, filled: Case): Filled {
+  const before = usedBytes();
+  const index = fill(peer, filled);
+  const count = filled.filters.length;
+  const bytes = (usedBytes() - before) / count;
+  const start = cpuMs();
+  for (let entry = 0; entry < count; entry += 1) index.remove(entry);
+  const removeMs = cpuMs() - start;
+  return {
+    addsPerSecond: (count / index.addMs) * 1_000,
+    pauseMs: index.pauseMs,
+    bytes,
+    removesPerSecond: (count / removeMs) * 1_000,
+  };
+}
+
+function figures(peer: string, shape: Shape, count: number): Figure[] {
+  const how = peers[peer];
+  if (how === undefined || count > how.countMax) return [];
+  const filled = shape.make(count);
+  const name = (what: string): string => `${peer}, ${shape.name}, ${count}: ${what}`;
+  const runs = Array.from({ length: fillRuns }, () => fillAndEmpty(how, filled));
+  const index = fill(how, filled);
+  const events = peer === 'scan' ? filled.events.slice(0, scanStepsMax / count) : filled.events;
   let hits = 0;
   const matching = measure({
-    name: `match, ${count} filters`,
-    operations: events,
+    name: name('match'),
+    operations: events.length,
     run: () => {
       hits = 0;
-      for (const { execution, stage, path } of stream) {
-        const root = trie.root(execution);
-        into.length = 0;
-        if (root !== null) hits += trie.match(root, stage, path, into);
-      }
+      for (const event of events) hits += index.match(event);
     },
   });
-  const removeStart = systemClock.monotonicMs();
-  for (const handle of handles) trie.remove(handle);
-  const removeMs = systemClock.monotonicMs() - removeStart;
+  const of = (what: string, unit: string, take: (run: Filled) => number): Figure =>
+    figure(name(what), unit, runs.map(take));
   return [
     matching,
-    figure(`hits of an event, ${count} filters`, 'filters', [hits / events]),
-    figure(`add, ${count} filters`, 'per second', [(count / addMs) * 1_000]),
-    figure(`remove, ${count} filters`, 'per second', [(count / removeMs) * 1_000]),
-    ...(globalThis.gc === undefined ? [] : [figure(`memory of a filter, ${count} filters`, 'bytes', [bytes])]),
+    figure(name('hits of an event'), 'filters', [hits / events.length]),
+    of('add', 'per CPU second', (run) => run.addsPerSecond),
+    of('remove', 'per CPU second', (run) => run.removesPerSecond),
+    ...(count < addsPerStep ? [] : [of('longest 1,000 adds', 'CPU ms', (run) => run.pauseMs)]),
+    ...(globalThis.gc === undefined ? [] : [of('memory of a filter', 'bytes', (run) => run.bytes)]),
   ];
 }
 
-report('trie-match', [100, 10_000, 1_000_000].flatMap(figures));
+const chosen = shapes.filter(({ name }) => name.includes(options.shape));
+report(
+  'trie-match',
+  chosen.flatMap((shape) =>
+    options.count.flatMap((count) => options.peer.flatMap((peer) => figures(peer, shape, Number(count)))),
+  ),
+);

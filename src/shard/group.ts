@@ -1,3 +1,4 @@
+import { assert } from '../core/assert.ts';
 import { compileFilter, type Filter, filterKey } from '../core/filter.ts';
 import type { Sequence } from '../core/sequence.ts';
 import type { PrefixTrie, TrieHandle } from './index/prefix-trie.ts';
@@ -20,7 +21,9 @@ export class Group {
   readonly members: Session[] = [];
   /** Streams in any state; at 0 the group is forgotten. */
   refs = 0;
-  handles: TrieHandle<Group>[] = [];
+  handles: TrieHandle[] = [];
+  /** Its number in the index while it stands there. */
+  entry = -1;
   /** The last record that was matched: an event that reaches the group through two of its values counts once. */
   matchedSequence = -1 as Sequence;
   /** Start and end in the scratch of each frame of the present batch, and its record's offset in it: 3 numbers a frame. */
@@ -65,10 +68,13 @@ export class Group {
 /** Interns groups and keeps those with live members in the index. */
 export class GroupTable {
   readonly #groups = new Map<string, Group>();
-  readonly #trie: PrefixTrie<Group>;
+  readonly #trie: PrefixTrie;
+  /** Those in the index, by their number there; a number that is free is taken by the next group. */
+  readonly #byEntry: (Group | null)[] = [];
+  readonly #entriesFree: number[] = [];
   #nextId = 1;
 
-  constructor(trie: PrefixTrie<Group>) {
+  constructor(trie: PrefixTrie) {
     this.#trie = trie;
   }
 
@@ -97,13 +103,25 @@ export class GroupTable {
     if (group.refs === 0) this.#groups.delete(group.key);
   }
 
+  /** The group of a number that the index answered. */
+  ofEntry(entry: number): Group {
+    const group = this.#byEntry[entry];
+    assert(group !== null && group !== undefined, 'the index answers groups that stand in it');
+    return group;
+  }
+
   /** A stream becomes live. O(1), and O(values) for the first of its group. */
   join(session: Session): void {
     const group = session.group;
     session.memberIndex = group.members.length;
     group.members.push(session);
     if (group.members.length > 1) return;
-    for (const watched of group.values) group.handles.push(this.#trie.add(watched.value, group.filter, group));
+    group.entry = this.#entriesFree.pop() ?? this.#byEntry.length;
+    this.#byEntry[group.entry] = group;
+    for (const watched of group.values) {
+      if (watched.root === 0) watched.root = this.#trie.openRoot();
+      group.handles.push(this.#trie.add(watched.root, group.filter, group.entry));
+    }
   }
 
   /** A stream is no longer live. O(1): the last member takes its place. */
@@ -119,5 +137,11 @@ export class GroupTable {
     if (group.members.length > 0) return;
     for (const handle of group.handles) this.#trie.remove(handle);
     group.handles = [];
+    this.#byEntry[group.entry] = null;
+    this.#entriesFree.push(group.entry);
+    group.entry = -1;
+    for (const watched of group.values) {
+      if (watched.root !== 0 && this.#trie.closeRoot(watched.root)) watched.root = 0;
+    }
   }
 }

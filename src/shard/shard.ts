@@ -7,7 +7,7 @@ import { unreachable } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { drainBytesMax } from '../core/limits.ts';
 import { ControlLine } from './control-line.ts';
-import { type Group, GroupTable } from './group.ts';
+import { GroupTable } from './group.ts';
 import { PrefixTrie } from './index/prefix-trie.ts';
 import { Joins } from './joins.ts';
 import { type NewView, takeNewView } from './new-view.ts';
@@ -42,7 +42,7 @@ export class Shard implements StreamDoor {
   readonly control: ControlLine;
   readonly #with: ShardDependencies;
   readonly #watch = new WatchTable<Session>();
-  readonly #trie = new PrefixTrie<Group>();
+  readonly #trie = new PrefixTrie();
   readonly #groups = new GroupTable(this.#trie);
   readonly #sessions: Sessions;
   readonly #catchUp: CatchUp;
@@ -67,7 +67,10 @@ export class Shard implements StreamDoor {
       this.#catchUp.enqueue(session);
     };
     const delivery = new Delivery({ groups: this.#groups, observer, clock, failed, groupFailed, behind, bytesMax });
-    this.#drain = new Drain({ window, watch: this.#watch, trie: this.#trie, delivery, beat }, start);
+    this.#drain = new Drain(
+      { window, watch: this.#watch, trie: this.#trie, groups: this.#groups, delivery, beat },
+      start,
+    );
     const position = (): Cursor => this.#drain.position;
     const onClosed = (session: Session): void => {
       this.#joins.leave(session);

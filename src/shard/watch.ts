@@ -1,6 +1,7 @@
 import type { ResolvedValue, WatchedExecution } from '../contract/shard-messages.ts';
 import { type ExecutionStatus, isTerminal } from '../core/execution.ts';
 import type { Sequence } from '../core/sequence.ts';
+import type { TrieRoot } from './index/prefix-trie.ts';
 
 /**
  * One value of `execution_id` that some stream of this shard has: an execution or a tag. Shared by all of them; it lives from the first `join` that names
@@ -20,6 +21,8 @@ export interface WatchedValue<Stream> {
   open: number;
   /** Streams past their join. */
   readonly streams: Set<Stream>;
+  /** Where the filters of its live streams stand in the index; 0 while there are none. */
+  root: TrieRoot;
 }
 
 /** One execution that a value of this shard reaches. */
@@ -54,7 +57,16 @@ export class WatchTable<Stream> {
   retain(value: string): WatchedValue<Stream> {
     let watched = this.#values.get(value);
     if (watched === undefined) {
-      watched = { value, refs: 0, resolved: false, known: false, members: new Map(), open: 0, streams: new Set() };
+      watched = {
+        value,
+        refs: 0,
+        resolved: false,
+        known: false,
+        members: new Map(),
+        open: 0,
+        streams: new Set(),
+        root: 0,
+      };
       this.#values.set(value, watched);
     }
     watched.refs += 1;

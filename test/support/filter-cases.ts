@@ -55,7 +55,9 @@ function randomPrefix(random: Random, last: readonly string[]): string | null {
   parts.push(random.pick(random.oneIn(3) ? last : pool));
   const text = parts.join('/');
   if (random.oneIn(4)) return `${text}*`;
-  if (random.oneIn(4)) return `${text.slice(0, random.below(text.length + 1))}*`;
+  // Whole characters: a query is decoded as UTF-8 and never has half a surrogate pair.
+  const characters = Array.from(text);
+  if (random.oneIn(4)) return `${characters.slice(0, random.below(characters.length + 1)).join('')}*`;
   return random.oneIn(10) ? `/${text}//` : text;
 }
 

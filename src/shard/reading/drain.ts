@@ -3,7 +3,7 @@ import type { WindowMark, WindowReader } from '../../contract/window.ts';
 import { assert } from '../../core/assert.ts';
 import { scratchBytes } from '../../core/limits.ts';
 import { RecordView, recordKind } from '../../wire/frame/window-record.ts';
-import type { Group } from '../group.ts';
+import type { Group, GroupTable } from '../group.ts';
 import type { PrefixTrie } from '../index/prefix-trie.ts';
 import { type Cursor, copyCursor, cursorAt, type Session } from '../stream/session.ts';
 import type { WatchedValue, WatchTable } from '../watch.ts';
@@ -12,7 +12,8 @@ import type { Delivery } from './delivery.ts';
 export interface DrainDependencies {
   readonly window: WindowReader;
   readonly watch: WatchTable<Session>;
-  readonly trie: PrefixTrie<Group>;
+  readonly trie: PrefixTrie;
+  readonly groups: GroupTable;
   readonly delivery: Delivery;
   /** After each batch. */
   readonly beat: () => void;
@@ -35,7 +36,7 @@ export class Drain {
   readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes);
   readonly #view = new RecordView();
   readonly #touched: Group[] = [];
-  readonly #matched: Group[] = [];
+  readonly #matched: number[] = [];
   #over: WatchedValue<Session>[] = [];
 
   constructor(dependencies: DrainDependencies, position: Cursor) {
@@ -106,7 +107,7 @@ export class Drain {
 
   #match(offset: number): void {
     const view = this.#view;
-    const { watch, trie } = this.#with;
+    const { watch, trie, groups } = this.#with;
     const executionId = view.executionId();
     let entry = watch.execution(executionId);
     if (entry === undefined) {
@@ -114,15 +115,14 @@ export class Drain {
       entry = watch.execution(executionId);
       if (entry === undefined) return;
     }
-    const stage = view.stage().split('/');
-    const path = view.path().split('/');
+    trie.aim(view.buffer, view.stageStart, view.pathStart, view.frameStart);
     const matched = this.#matched;
     matched.length = 0;
     for (const watched of entry.values) {
-      const root = trie.root(watched.value);
-      if (root !== null) trie.match(root, stage, path, matched);
+      if (watched.root !== 0) trie.match(watched.root, matched);
     }
-    for (const group of matched) {
+    for (const number of matched) {
+      const group = groups.ofEntry(number);
       if (group.matchedSequence === view.sequence) continue;
       group.matchedSequence = view.sequence;
       if (group.frames.length === 0) this.#touched.push(group);

@@ -111,10 +111,17 @@ export class RecordView {
   get statusChanged(): boolean {
     return (this.#view.getUint8(this.#at + recordAt.flags) & flagStatusChanged) !== 0;
   }
+  /** Places in the buffer of an event's stage and path, in UTF-8; the path ends at `frameStart`. */
+  get stageStart(): number {
+    return this.#kind === recordKind.skip ? this.#at : this.#at + recordHeaderBytes;
+  }
+  get pathStart(): number {
+    return this.#kind === recordKind.skip ? this.#at : this.#at + recordHeaderBytes + this.#stageBytes();
+  }
   /** Place in the buffer of the SSE frame of an event. */
   get frameStart(): number {
     if (this.#kind === recordKind.skip) return this.#at;
-    return this.#at + recordHeaderBytes + this.#stageBytes() + this.#pathBytes();
+    return this.pathStart + this.#pathBytes();
   }
   get frameEnd(): number {
     if (this.#kind === recordKind.skip) return this.#at;
