@@ -5,7 +5,7 @@ import type { TextHash } from './records/text-hash.ts';
 import type { Trail } from './trail.ts';
 
 /**
- * The filters of each root, as names. A root that has a few is read through. A root that has had more is looked up in a table shared by all: an
+ * The filters of each root, as names. A root that has up to `smallMax` is read through. A root that has had more is looked up in a table shared by all: an
  * event's names are few, so each stage name is tried with each path name and extension (tuple space search: Srinivasan, Suri, Varghese 1999),
  * and the cost depends on them, not on how many filters there are.
  *
@@ -250,8 +250,8 @@ export interface PlacedFilter {
   readonly entry: number;
 }
 
-/** Reading so many through costs about what one look-up in the table does when the table is not in the cache (docs/BENCHMARKS.md). */
-const smallMax = 8;
+/** Records of a root lie side by side as a rule: a hundred read through, out of the cache, take a quarter of the time of the pairs looked up in a table of a million (docs/BENCHMARKS.md). */
+const smallMax = 128;
 
 const rootFields = 5;
 // Of a root.
