@@ -1,4 +1,5 @@
 import test from 'ava';
+import { CountedKeys } from '../../src/shard/index/counted-keys.ts';
 import {
   beginning,
   extension,
@@ -85,6 +86,34 @@ for (const [what, hashOf] of [
     t.deepEqual([table.count, table.buckets], [0, 16]);
   });
 }
+
+// K1, with keys that differ in one number and a hash that tells nothing apart.
+test('a key is there from its first add to its last remove', (t) => {
+  const random = seeded(t);
+  for (const text of [new TextHash(), new TextHash(new Int32Array(textFactors))]) {
+    const keys = new CountedKeys(text);
+    const counts = new Map<string, number>();
+    let faults = 0;
+    for (let step = 0; step < 20_000; step += 1) {
+      const key = [random.below(4), random.below(4), random.below(5) - 1] as const;
+      const count = counts.get(key.join()) ?? 0;
+      if (keys.has(...key) !== count > 0) faults += 1;
+      if (count > 0 && random.oneIn(2)) {
+        keys.remove(...key);
+        counts.set(key.join(), count - 1);
+      } else {
+        keys.add(...key);
+        counts.set(key.join(), count + 1);
+      }
+    }
+    t.is(faults, 0);
+    for (const [key, count] of counts) {
+      const [one = 0, two = 0, three = 0] = key.split(',').map(Number);
+      for (let left = count; left > 0; left -= 1) keys.remove(one, two, three);
+    }
+    t.is(keys.size, 0);
+  }
+});
 
 const texts = ['', 'a', 'ab', 'boost', 'boosted', 'x'.repeat(16), 'x'.repeat(17), 'x'.repeat(12), 'y'.repeat(300)];
 const wideTexts = [

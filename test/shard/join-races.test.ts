@@ -124,7 +124,7 @@ test('events and the terminal status in one batch: the events first, then done a
   harness.drain();
   t.deepEqual(client.socket.paths, ['1', 'late']);
   t.is(client.socket.names.at(-1), 'done');
-  const done = client.socket.only('done')[0];
+  const done = client.socket.named('done')[0];
   t.is(done?.id, harness.at(last).id);
   t.like(done?.data, { type: 'done', reason: 'executions_terminal', last_event_id: harness.at(last).id });
   t.true(client.socket.ended);

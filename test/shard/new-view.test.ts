@@ -60,7 +60,7 @@ test('a status that changed while the shard was lapped is known after the new vi
   harness.serveHistory();
   for (const client of [named, tagged, both]) {
     t.deepEqual(client.socket.names, ['ready', 'done']);
-    t.like(client.socket.only('done')[0]?.data, { executions: [{ execution_id: a, status: 'completed' }] });
+    t.like(client.socket.named('done')[0]?.data, { executions: [{ execution_id: a, status: 'completed' }] });
   }
   harness.close();
 });
@@ -90,8 +90,8 @@ test('another journal: a gap for everybody who is there, each at its own moment'
   harness.resync([a], replaced(harness, 100));
   t.deepEqual(live.socket.names, ['ready', 'storage.object.created', 'gap', 'storage.object.created']);
   t.deepEqual(live.socket.paths, ['old', 'new']);
-  t.is(live.socket.only('gap')[0]?.id, harness.at(100).id);
-  t.like(live.socket.only('gap')[0]?.data, {
+  t.is(live.socket.named('gap')[0]?.id, harness.at(100).id);
+  t.like(live.socket.named('gap')[0]?.data, {
     type: 'gap',
     reason: 'journal_replaced',
     requested: harness.at(had).id,
@@ -157,7 +157,7 @@ test('a stream that is being decided is opened by a gap', (t) => {
   harness.change(a, 'completed');
   harness.resync([a], replaced(harness, 10_000));
   t.deepEqual(client.socket.names, ['ready', 'gap', 'done']);
-  t.is(client.socket.only('ready')[0]?.id, undefined, 'ready has no id when a gap follows');
+  t.is(client.socket.named('ready')[0]?.id, undefined, 'ready has no id when a gap follows');
   harness.close();
 });
 

@@ -82,7 +82,7 @@ test('what is too much for one drain is read by turns, and a light stream beside
   harness.clock.settle();
   for (const { socket } of many) {
     t.deepEqual(socket.paths, numbers(1, 50));
-    t.like(socket.only('done')[0]?.data, { reason: 'executions_terminal' }, 'and ends when it has caught up');
+    t.like(socket.named('done')[0]?.data, { reason: 'executions_terminal' }, 'and ends when it has caught up');
   }
   t.is(harness.seen.parked, 0);
   harness.close();
@@ -288,7 +288,7 @@ test('history that retention has taken is said as a gap, in its place, and the s
   harness.clock.settle();
   harness.serveHistory();
   t.deepEqual(client.socket.names.slice(0, 2), ['ready', 'gap']);
-  const gap = client.socket.only('gap')[0];
+  const gap = client.socket.named('gap')[0];
   t.is(gap?.id, harness.at(4).id, 'a cut right behind the gap resumes where the stream goes on');
   t.like(gap?.data, { reason: 'overtaken', requested: harness.at(start).id, oldest_available: harness.at(5).id });
   t.deepEqual(client.socket.paths, numbers(4, 5));
@@ -298,7 +298,7 @@ test('history that retention has taken is said as a gap, in its place, and the s
   harness.handle([{ kind: 'history', ticket: second, outcome }]);
   harness.clock.settle();
   harness.serveHistory();
-  t.deepEqual(earliest.socket.only('gap'), []);
+  t.deepEqual(earliest.socket.named('gap'), []);
   t.deepEqual(earliest.socket.paths, numbers(4, 5));
   harness.close();
 });
@@ -315,6 +315,6 @@ test('done waits for a parked stream, and says the position that it reached', (t
   client.drain();
   harness.clock.settle();
   t.deepEqual(client.socket.paths, numbers(1, 40));
-  t.is(client.socket.only('done')[0]?.id, harness.at(last).id);
+  t.is(client.socket.named('done')[0]?.id, harness.at(last).id);
   harness.close();
 });

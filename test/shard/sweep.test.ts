@@ -51,7 +51,7 @@ test('a stream that waits for the owner is kept alive too, and ends at its timeo
   harness.handle([{ kind: 'wait', session: client.key }]);
   harness.clock.advance(250);
   t.deepEqual(client.socket.names, ['done']);
-  t.like(client.socket.only('done')[0]?.data, { reason: 'timeout', last_event_id: null });
+  t.like(client.socket.named('done')[0]?.data, { reason: 'timeout', last_event_id: null });
   harness.close();
 });
 
@@ -68,13 +68,13 @@ test('the timeout ends a live stream at the position of the shard, and a parked 
   t.false(live.socket.ended);
   harness.clock.advance(1_000);
   t.deepEqual(live.socket.paths, ['1', '2']);
-  t.is(live.socket.only('done')[0]?.id, harness.at(two).id);
+  t.is(live.socket.named('done')[0]?.id, harness.at(two).id);
   t.is(
-    parked.socket.only('done')[0]?.id,
+    parked.socket.named('done')[0]?.id,
     harness.at(one).id,
     'what it was not given is still owed when it comes again',
   );
-  t.like(parked.socket.only('done')[0]?.data, { reason: 'timeout' });
+  t.like(parked.socket.named('done')[0]?.data, { reason: 'timeout' });
   harness.close();
 });
 
@@ -211,7 +211,7 @@ test('shutdown ends every open stream with done and a retry, and refuses those t
   harness.drain();
   harness.handle([{ kind: 'shutdown' }]);
   for (const client of [live, parked]) {
-    t.like(client.socket.only('done')[0]?.data, { reason: 'shutdown' });
+    t.like(client.socket.named('done')[0]?.data, { reason: 'shutdown' });
     t.regex(client.socket.writes.at(-1) ?? '', /^retry: 3000$/m, 'spread by the random that was handed in');
   }
   t.deepEqual(plain.socket.names, ['storage.object.created']);

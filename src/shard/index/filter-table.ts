@@ -1,3 +1,4 @@
+import { CountedKeys } from './counted-keys.ts';
 import type { Name } from './name-trie.ts';
 import { LinearHash } from './records/linear-hash.ts';
 import { RecordPool } from './records/record-pool.ts';
@@ -17,6 +18,9 @@ import type { Trail } from './trail.ts';
  *
  *   filter │ next in table │ root │ stage │ path │ ending │ entry │ next │ before │        32 bytes, half a cache line
  *
+ *   present: (root, stage, any path), (root, stage, path of a filter with an extension)     an event is tried with the stages that the root
+ *   has, and with its extensions only where one stands: the cost follows the root's filters, not the product of the event's names
+ *
  * A sieve has a bit of 32 for each name that filters of the root had: most pairs that no filter can have are not tried.
  * A large root stays so until it is empty.
  *
@@ -29,13 +33,21 @@ export class FilterTable {
   readonly #roots = new RecordPool(rootFields);
   readonly #filters = new RecordPool(filterFields);
   readonly #table = new LinearHash(this.#filters, (filter) => this.#hashOf(filter));
+  /** Of large roots. */
+  readonly #present: CountedKeys;
 
   constructor(text: TextHash) {
     this.#text = text;
+    this.#present = new CountedKeys(text);
   }
 
   get rootCount(): number {
     return this.#roots.live;
+  }
+
+  /** Keys kept about large roots. */
+  get keyCount(): number {
+    return this.#present.size;
   }
 
   openRoot(): number {
@@ -85,10 +97,12 @@ export class FilterTable {
     const root = filters.get(filter, rootField);
     const next = filters.get(filter, nextField);
     const before = filters.get(filter, beforeField);
+    const large = (roots.get(root, flagsField) & isLarge) !== 0;
+    if (large) this.#setPresent(filter, 'remove');
     if (next !== 0) filters.set(next, beforeField, before);
     if (before !== 0) {
       filters.set(before, nextField, next);
-    } else if ((roots.get(root, flagsField) & isLarge) === 0) {
+    } else if (!large) {
       roots.set(root, firstField, next);
     } else {
       const hash = this.#hashOf(filter);
@@ -102,10 +116,6 @@ export class FilterTable {
     roots.set(root, flagsField, 0);
     roots.set(root, stageSieve, 0);
     roots.set(root, pathSieve, 0);
-  }
-
-  root(filter: number): number {
-    return this.#filters.get(filter, rootField);
   }
 
   stage(filter: number): Name {
@@ -153,11 +163,13 @@ export class FilterTable {
     for (let one = 0; one < stage.count; one += 1) {
       const stageName = stage.names[one] as Name; // below `count`
       if (((ofStage >>> (stageName & 31)) & 1) === 0) continue;
+      if (!this.#present.has(root, stageName, anyPath)) continue;
       const owner = this.#text.join(root, stageName);
       for (let other = 0; other < path.count; other += 1) {
         const pathName = path.names[other] as Name; // below `count`
         if (((ofPath >>> (pathName & 31)) & 1) === 0) continue;
         this.#collect(this.#seek(owner, root, stageName, pathName, 0), into);
+        if (endingCount === 0 || !this.#present.has(root, stageName, pathName)) continue;
         for (let index = 0; index < endingCount; index += 1) {
           this.#collect(this.#seek(owner, root, stageName, pathName, path.endings[index] as Name), into);
         }
@@ -199,16 +211,22 @@ export class FilterTable {
   }
 
   #putInTable(filter: number): void {
+    this.#setPresent(filter, 'add');
     const filters = this.#filters;
     const root = filters.get(filter, rootField);
     const stage = filters.get(filter, stageField);
     const owner = this.#text.join(root, stage);
     const first = this.#seek(owner, root, stage, filters.get(filter, pathField), filters.get(filter, endingField));
-    if (first === 0) {
-      this.#table.link(this.#hashOf(filter), filter);
-      return;
-    }
-    this.#putBehind(first, filter);
+    if (first === 0) this.#table.link(this.#hashOf(filter), filter);
+    else this.#putBehind(first, filter);
+  }
+
+  #setPresent(filter: number, step: 'add' | 'remove'): void {
+    const filters = this.#filters;
+    const root = filters.get(filter, rootField);
+    const stage = filters.get(filter, stageField);
+    this.#present[step](root, stage, anyPath);
+    if (filters.get(filter, endingField) !== 0) this.#present[step](root, stage, filters.get(filter, pathField));
   }
 
   #putInList(root: number, filter: number): void {
@@ -252,6 +270,9 @@ export interface PlacedFilter {
 
 /** Records of a root lie side by side as a rule: a hundred read through, out of the cache, take a quarter of the time of the pairs looked up in a table of a million (docs/BENCHMARKS.md). */
 const smallMax = 128;
+
+/** In place of a path, among the keys that are present; the origin is 0, and a path too. */
+const anyPath = -1;
 
 const rootFields = 5;
 // Of a root.

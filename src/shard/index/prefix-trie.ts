@@ -17,7 +17,7 @@ import { Trail } from './trail.ts';
  * (linear-hash.ts): no object a filter, nothing for the collector to walk, no step that takes long. Texts are compared as the bytes of the record.
  *
  * Invariants, checked against a linear scan by test/shard/prefix-trie.oracle.test.ts:
- *   T1  no name without a filter is kept: after the last removal nothing is left, and memory goes back with it.
+ *   T1  no name and no key without a filter is kept: after the last removal nothing is left, and memory goes back with it.
  *       In between, what was removed is taken again before more is asked for: memory is bounded by the most filters at once.
  *   T2  a handle is the record of its filter, which does not move.
  *   T3  `match` gives each entry once for each time it was added.
@@ -52,6 +52,11 @@ export class PrefixTrie {
   /** Names in use. */
   get nameCount(): number {
     return this.#names.size;
+  }
+
+  /** What is kept beside the filters of large roots. */
+  get keyCount(): number {
+    return this.#filters.keyCount;
   }
 
   /** A new root, without filters: what stands under one value. O(1). */
