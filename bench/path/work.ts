@@ -1,4 +1,4 @@
-/** What a router did in a run and what that cost it: what the model of docs/CAPACITY.md is fitted to. */
+/** What a server did in a run and what that cost it; kept with the run, so that a cost for each event, match, delivery and connection can be fitted to several. */
 export interface Work {
   readonly events: number;
   /** Filters that an event met, over all events; streams with the same filter are one. */

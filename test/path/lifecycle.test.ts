@@ -65,7 +65,7 @@ test('a set is over when the last of its executions is', async (t) => {
   await system.put(first, { status: 'completed' });
   await system.publish(eventAt(third, 'two'), eventAt(second, 'late'));
   await client.count(3);
-  t.is(client.only('done').length, 0);
+  t.is(client.named('done').length, 0);
   await system.put(third, { status: 'cancelled' });
   await client.end();
   t.deepEqual(client.paths, ['one', 'two', 'late']);
@@ -94,7 +94,7 @@ test('keep_open goes on after the end, and delivers what is written then', async
   await system.publish(eventAt(execution, 'late'));
   await client.count(1);
   t.deepEqual(client.paths, ['late']);
-  t.is(client.only('done').length, 0);
+  t.is(client.named('done').length, 0);
   t.is((await system.json(`/api/v1/executions/${execution}`))['late_events'], 1);
   client.cut();
 });
@@ -151,7 +151,7 @@ test('executions that get the tag later join a stream that is open', async (t) =
   await system.publish(eventAt(third, 'third'));
   await client.count(3);
   await system.put(second, { status: 'completed' });
-  t.is(client.only('done').length, 0);
+  t.is(client.named('done').length, 0);
   await system.put(third, { status: 'failed' });
   await client.end();
   t.deepEqual(client.paths, ['second', 'first', 'third']);
@@ -230,7 +230,7 @@ test('subscribing after the last_event_id of a PUT misses nothing', async (t) =>
   const client = await system.sse({ execution_id: execution, last_event_id: String(put.body['last_event_id']) });
   await client.count(1);
   t.deepEqual(client.paths, ['a']);
-  t.is(client.only('gap').length, 0);
+  t.is(client.named('gap').length, 0);
   client.cut();
 });
 

@@ -98,7 +98,7 @@ test('not 204 with keep_open, nor while one of the executions goes on', async (t
   t.is(open.status, 200);
   t.is(set.status, 200);
   await Promise.all([open.first('ready'), set.first('ready')]);
-  t.is(set.only('done').length, 0);
+  t.is(set.named('done').length, 0);
   open.cut();
   set.cut();
 });

@@ -67,7 +67,7 @@ test('the router was away while retention passed it: every open stream is told o
   t.deepEqual(other.paths, ['live']);
   await router.put(busy, { status: 'completed' });
   await open.end();
-  t.is(open.only('gap').length, 1);
+  t.is(open.named('gap').length, 1);
 });
 
 test('a parked client that retention has passed: everything up to a gap overtaken, then from the oldest kept', async (t) => {
@@ -84,7 +84,7 @@ test('a parked client that retention has passed: everything up to a gap overtake
   await slow.until(({ received }) => received.at(-1)?.id === ids.at(-1));
   const gap = await slow.first('gap');
   t.is(gap.data['reason'], 'overtaken');
-  t.is(slow.only('gap').length, 1);
+  t.is(slow.named('gap').length, 1);
   const at = slow.received.indexOf(gap);
   const before = slow.received.slice(1, at).map(({ id }) => id);
   const after = slow.received.slice(at + 1).map(({ id }) => id);
@@ -119,5 +119,5 @@ test('a known execution whose history an absent bus has: 200, it waits, and gets
   await earliest.count(700);
   t.deepEqual(behind.ids, ids.slice(10));
   t.deepEqual(earliest.ids, ids);
-  t.is(behind.only('gap').length, 0);
+  t.is(behind.named('gap').length, 0);
 });

@@ -37,7 +37,7 @@ test('with a cursor: what is after it, in order, then what comes', async (t) => 
   await system.publish(eventAt(run.execution, 'live'));
   await client.count(6);
   t.deepEqual(client.paths, [...paths.slice(3), 'live']);
-  t.is(client.only('gap').length, 0);
+  t.is(client.named('gap').length, 0);
   client.cut();
 });
 
@@ -51,7 +51,7 @@ test('without a cursor, or with latest: only what comes', async (t) => {
     await system.publish(eventAt(run.execution, 'live'));
     await client.count(1);
     t.is(client.paths[0], 'live');
-    t.is(client.only('gap').length, 0);
+    t.is(client.named('gap').length, 0);
     client.cut();
   }
 });
@@ -89,7 +89,7 @@ test('a valid header wins over the query; a malformed one gives way to a valid q
   );
   await query.count(1);
   t.deepEqual(query.paths, paths.slice(7));
-  t.is(query.only('gap').length, 0);
+  t.is(query.named('gap').length, 0);
   header.cut();
   query.cut();
 });
@@ -187,7 +187,7 @@ test('an id of another generator is placed by comparison, without a gap', async 
   const expected = between > idAt(run, 4) ? paths.slice(5) : paths.slice(4);
   await client.count(expected.length);
   t.deepEqual(client.paths, expected);
-  t.is(client.only('gap').length, 0);
+  t.is(client.named('gap').length, 0);
   client.cut();
 });
 

@@ -34,14 +34,14 @@ test('a cursor behind retention: gap expired with the oldest available, then fro
   const again = await system.sse({ execution_id: execution }, { 'last-event-id': gap.id ?? '' });
   await again.count(kept.length);
   t.deepEqual(again.ids, kept);
-  t.is(again.only('gap').length, 0);
+  t.is(again.named('gap').length, 0);
   again.cut();
 
   // Everything retained is everything that was asked for.
   const earliest = await system.sse({ execution_id: execution }, { 'last-event-id': nilId });
   await earliest.count(kept.length);
   t.deepEqual(earliest.ids, kept);
-  t.is(earliest.only('gap').length, 0);
+  t.is(earliest.named('gap').length, 0);
   earliest.cut();
 
   // Whether or not a match was lost: another execution with one event that is kept.

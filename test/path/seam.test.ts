@@ -95,10 +95,10 @@ test.serial(
         const client = await system.sse({ execution_id: tag }, { 'last-event-id': cursor });
         if (client.status === 204) return got;
         const enough = 1 + random.below(300);
-        await client.until((one) => one.ended || one.eventCount >= enough || (over && one.only('done').length > 0));
+        await client.until((one) => one.ended || one.eventCount >= enough || (over && one.named('done').length > 0));
         got.push(...client.ids.map(String));
         cursor = client.lastId ?? cursor;
-        const done = client.only('done').length > 0;
+        const done = client.named('done').length > 0;
         client.cut();
         if (done) return got;
       }

@@ -36,7 +36,7 @@ test.serial(
     slow.resume();
     await slow.count(counts.events + 1);
     t.deepEqual(slow.ids, [...ids, live]);
-    t.is(slow.only('gap').length, 0);
+    t.is(slow.named('gap').length, 0);
     // Live again, and its end is decided like that of the others.
     await system.untilMetric('rivulet_sessions', { state: 'parked' }, (parked) => parked === 0);
     await system.put(execution, { status: 'completed' });
@@ -82,7 +82,7 @@ test.serial(
     t.is(quick.received.at(-1)?.event, 'done');
     const { last_event_id: head } = await system.json(`/api/v1/executions/${execution}`);
     t.is(await system.metric('rivulet_sessions', { state: 'parked' }), 1, 'it is still open');
-    t.is(slow.only('done').length, 0);
+    t.is(slow.named('done').length, 0);
     t.true(slow.eventCount < counts.events / 2, `${slow.eventCount} of ${counts.events} when the others had their end`);
     slow.resume();
     await slow.end();

@@ -146,7 +146,7 @@ export class DeliveryClient {
 
   async #readyId(client: SseClient): Promise<string> {
     await client.until(({ lastId, ended }) => ended || lastId !== undefined);
-    return client.only('ready')[0]?.id ?? '';
+    return client.named('ready')[0]?.id ?? '';
   }
 
   /** So many more events came here, or ten times as many to anybody. */
@@ -157,7 +157,7 @@ export class DeliveryClient {
   }
 
   #take(client: SseClient): void {
-    const ready = client.only('ready')[0];
+    const ready = client.named('ready')[0];
     if (this.plan.controlEvents && this.#start === null && ready !== undefined) this.#start = ready.id ?? '';
     for (const { id, data } of client.events) {
       const last = this.#received.at(-1);
@@ -165,14 +165,14 @@ export class DeliveryClient {
       else if (last !== undefined && id <= last) this.#faults.push(`${id} came after ${last}`);
       this.#received.push(id ?? '');
     }
-    for (const gap of client.only('gap')) this.#faults.push(`a gap: ${JSON.stringify(gap.data)}`);
+    for (const gap of client.named('gap')) this.#faults.push(`a gap: ${JSON.stringify(gap.data)}`);
     this.#lastId = client.lastId ?? this.#lastId;
   }
 
   /** Whether it comes again. */
   #after(client: SseClient): boolean {
     if (this.#gaveUp) return false;
-    const done = client.only('done')[0];
+    const done = client.named('done')[0];
     if (done === undefined) return this.#afterPlain(client);
     const position = done.id ?? '';
     if (done.data['reason'] === 'timeout') return this.#goesOn();

@@ -39,7 +39,7 @@ export class FakeSocket implements StreamSocket {
 
   /** Storage events only, by path. */
   get paths(): unknown[] {
-    return this.only('storage.object.created').map(({ data }) => data['path']);
+    return this.named('storage.object.created').map(({ data }) => data['path']);
   }
 
   get heartbeats(): number {
@@ -50,7 +50,7 @@ export class FakeSocket implements StreamSocket {
     return this.frames.map(({ event }) => event);
   }
 
-  only(event: string): Frame[] {
+  named(event: string): Frame[] {
     return this.frames.filter((frame) => frame.event === event);
   }
 

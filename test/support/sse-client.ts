@@ -83,7 +83,7 @@ export class SseClient {
     return this.received.findLast((one) => one.id !== undefined && one.id !== '')?.id;
   }
 
-  only(event: string): Received[] {
+  named(event: string): Received[] {
     return this.received.filter((one) => one.event === event);
   }
 
@@ -123,8 +123,8 @@ export class SseClient {
 
   /** Waits for one frame of a kind. */
   async first(event: string): Promise<Received> {
-    await this.until((client) => client.only(event).length > 0, `a frame ${event}`);
-    const [found] = this.only(event);
+    await this.until((client) => client.named(event).length > 0, `a frame ${event}`);
+    const [found] = this.named(event);
     if (found === undefined) throw new StreamEndedError(`no ${event}`);
     return found;
   }

@@ -101,7 +101,7 @@ export class ProtoCursor {
   }
 
   /** Steps over a field that nobody asked for. Groups (wire types 3 and 4) are not proto3. */
-  skip(): void {
+  skipField(): void {
     switch (this.wireType) {
       case wireVarint:
         this.#skipVarint();

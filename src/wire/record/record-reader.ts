@@ -52,7 +52,7 @@ export class RecordReader {
           this.#throughId = this.#idText();
           break;
         default:
-          cursor.skip();
+          cursor.skipField();
       }
     }
     return false;
@@ -143,7 +143,7 @@ export class RecordReader {
           this.#changeBody();
           break;
         default:
-          cursor.skip();
+          cursor.skipField();
       }
     }
     cursor.leave(outerEnd);
@@ -175,7 +175,7 @@ export class RecordReader {
         spans.start[field] = cursor.span();
         spans.end[field] = cursor.position;
       } else {
-        cursor.skip();
+        cursor.skipField();
       }
     }
     cursor.leave(outerEnd);
@@ -200,7 +200,7 @@ export class RecordReader {
         spans.metadata[place] = cursor.span();
         spans.metadata[place + 1] = cursor.position;
       } else {
-        cursor.skip();
+        cursor.skipField();
       }
     }
     cursor.leave(outerEnd);
@@ -240,7 +240,7 @@ export class RecordReader {
           statusChanged = cursor.number() !== 0;
           break;
         default:
-          cursor.skip();
+          cursor.skipField();
       }
     }
     cursor.leave(outerEnd);

@@ -79,7 +79,7 @@ export class EventStream {
   }
 
   get events(): readonly Frame[] {
-    return this.only('storage.object.created');
+    return this.named('storage.object.created');
   }
 
   get paths(): readonly unknown[] {
@@ -90,7 +90,7 @@ export class EventStream {
     return this.events.map(({ id = '' }) => id);
   }
 
-  only(event: string): readonly Frame[] {
+  named(event: string): readonly Frame[] {
     return this.frames.filter((frame) => frame.event === event);
   }
 
@@ -113,8 +113,8 @@ export class EventStream {
   }
 
   async first(event: string): Promise<Frame> {
-    await this.until(() => this.only(event).length > 0, `a frame ${event}`);
-    return present(this.only(event)[0], `a frame ${event}`);
+    await this.until(() => this.named(event).length > 0, `a frame ${event}`);
+    return present(this.named(event)[0], `a frame ${event}`);
   }
 
   async end(): Promise<void> {

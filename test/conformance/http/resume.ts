@@ -23,7 +23,7 @@ async function resumes(door: HttpDoor, run: Run, [query, headers]: readonly [Que
   await door.publish(eventAt(run.execution, 'live'));
   await stream.count(expected.length + 1);
   equal(stream.paths, [...expected, 'live'], `after ${JSON.stringify({ ...query, ...headers })}`);
-  equal(stream.only('gap').length, 0, 'no gap');
+  equal(stream.named('gap').length, 0, 'no gap');
   stream.cut();
 }
 

@@ -70,7 +70,7 @@ async function everyKthId(context: StressContext): Promise<void> {
     const cursor = records[from + index * step]?.id ?? '';
     const watch = watchOf([random.pick(executions)]);
     const client = await answerTo(base, watch.values, cursor);
-    hold(client.only('gap').length === 0, `${cursor}: ${JSON.stringify(client.only('gap'))}`);
+    hold(client.named('gap').length === 0, `${cursor}: ${JSON.stringify(client.named('gap'))}`);
     const owed = journal.owed(watch, cursor, null);
     hold(client.status === 200, `${cursor}: answered ${client.status} ${client.text}`);
     expectIds(client, owed, cursor);
@@ -103,7 +103,7 @@ async function foreignIds(context: StressContext): Promise<void> {
     const cursor = foreignId(random, firstMs + offset);
     if (partsOf(cursor).tag === description.journal_tag) return;
     const client = await answerTo(base, watch.values, cursor);
-    const [gap] = client.only('gap');
+    const [gap] = client.named('gap');
     const reason = gap?.data['reason'];
     const expected =
       cursor > description.newest_id ? 'unknown_position' : partsOf(cursor).timeMs < createdMs ? 'expired' : undefined;
@@ -150,7 +150,7 @@ async function futurePositions(context: StressContext): Promise<void> {
         ? ['unknown_position']
         : ['unknown_position', 'expired'];
     hold(allowed.includes(String(reason)), `${cursor}: gap ${String(reason)}`);
-    hold(client.only('ready')[0]?.id === undefined, `${cursor}: ready has an id although a gap follows`);
+    hold(client.named('ready')[0]?.id === undefined, `${cursor}: ready has an id although a gap follows`);
     open.push({ cursor, client, until: id });
     context.checked('positions', 1);
   }

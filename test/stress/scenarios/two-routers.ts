@@ -112,7 +112,7 @@ async function future(context: StressContext): Promise<void> {
       place === -1 && client.eventCount === owed.length,
       () => `behind ${id}: place ${place} is ${client.ids[place] ?? 'nothing'}, owed ${owed[place] ?? 'nothing'}`,
     );
-    hold(client.only('gap').length === 0, () => `a gap for a position that the bus has: ${client.text.slice(0, 300)}`);
+    hold(client.named('gap').length === 0, () => `a gap for a position that the bus has: ${client.text.slice(0, 300)}`);
     client.cut();
     context.checked('deliveries', owed.length);
   }
