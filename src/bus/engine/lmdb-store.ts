@@ -21,7 +21,7 @@ import {
   uuidBytes,
   uuidText,
 } from './stored-record.ts';
-import { appendErrorOf, growthFault, refuseOnReadOnlyDisk, refuseWithoutRoom, rootCause } from './write-failure.ts';
+import { appendErrorOf, refuseWithoutRoom, rootCause, WriteProbe } from './write-failure.ts';
 
 /** The one file of a journal in its data directory, beside LMDB's own lock file. */
 export const journalFileName = 'journal.mdb';
@@ -104,14 +104,14 @@ export function parseSourceRow(key: Buffer, value: Buffer): { key: SourceKey; so
 
 /** The embedded engine: one LMDB file, one writer, commits flushed before they resolve. */
 export class LmdbStore implements JournalStore {
-  /** The last write failed because the disk is read-only. */
-  #readOnly = false;
   readonly #tables: Tables;
+  readonly #probe: WriteProbe;
   readonly place: string;
 
   constructor(directory: string, options: { readonly readOnly: boolean } = { readOnly: false }) {
     this.place = join(directory, journalFileName);
     this.#tables = openTables(directory, options);
+    this.#probe = new WriteProbe(this.place);
   }
 
   load(): { identity: JournalIdentity; state: JournalState } | null {
@@ -123,8 +123,7 @@ export class LmdbStore implements JournalStore {
   }
 
   async commit(batch: StoreBatch): Promise<void> {
-    refuseOnReadOnlyDisk(this.place);
-    this.#refuseWhileReadOnly();
+    this.#probe.refuseOnReadOnlyDisk();
     if (batch.records.length > 0) refuseWithoutRoom(this.place);
     // A copy that was killed leaves its place as a reader behind, and pages that a trim frees would be kept for it.
     if (batch.trim !== null) this.#tables.root.readerCheck();
@@ -134,20 +133,10 @@ export class LmdbStore implements JournalStore {
         this.#add(batch);
       });
     } catch (error) {
-      const failure = appendErrorOf(await rootCause(error), this.place);
-      this.#readOnly = failure.code === 'journal-read-only';
-      throw failure;
+      throw appendErrorOf(await rootCause(error), this.place);
     } finally {
       this.#tables.root.resetReadTxn();
     }
-  }
-
-  /** A disk that says it can be written and then cannot: no second write fails, a file of our own is tried first. */
-  #refuseWhileReadOnly(): void {
-    if (!this.#readOnly) return;
-    const fault = growthFault(this.place);
-    if (fault !== null) throw appendErrorOf(new TypeError(fault), this.place);
-    this.#readOnly = false;
   }
 
   head(from: number): RecordHead | null {
@@ -194,6 +183,7 @@ export class LmdbStore implements JournalStore {
   }
 
   async close(): Promise<void> {
+    this.#probe.close();
     await this.#tables.root.close();
   }
 

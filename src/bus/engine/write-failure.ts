@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { AppendError } from '../../core/failure.ts';
 import { commitBytesMax, diskReserveBytes } from '../../core/limits.ts';
 
@@ -16,18 +16,6 @@ export async function rootCause(error: unknown): Promise<unknown> {
 /** Throws `journal-full` when the disk has nothing above its reserve. Cost: one look at the file system, microseconds. */
 export function refuseWithoutRoom(file: string): void {
   if (freeBytes(file) < diskReserveBytes) throw new AppendError('journal-full', 'the disk of the journal is full');
-}
-
-/**
- * Throws `journal-read-only` when the file system has turned read-only. Asked before each commit, and not learnt from it: lmdb 3.5.6 spoils its heap with
- * a write that fails, and the process may end by SIGABRT at any time after. Cost: one access(2), 2 µs.
- */
-export function refuseOnReadOnlyDisk(file: string): void {
-  try {
-    accessSync(file, constants.W_OK);
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EROFS') throw appendErrorOf(cause, file);
-  }
 }
 
 /** Infinite where nobody can say: a file system that counts no blocks, or a file that was deleted under its journal. */
@@ -58,7 +46,7 @@ export function appendErrorOf(cause: unknown, file: string): AppendError {
 const probeBytes = 4_096;
 
 /** Why a file beside this one cannot grow to where this one ends and a page further; null when it can. Leaves nothing behind. */
-export function growthFault(file: string): string | null {
+function growthFault(file: string): string | null {
   const probe = `${file}.room`;
   try {
     if (freeBytes(file) < commitBytesMax) return 'ENOSPC';
@@ -74,4 +62,44 @@ export function growthFault(file: string): string | null {
   } finally {
     rmSync(probe, { force: true });
   }
+}
+
+/**
+ * Asks the disk with a write of our own before LMDB writes: lmdb 3.5.6 overruns a buffer of 100 bytes with its message for a write that fails
+ * (mdb.c, mdb_page_flush), and the process may end by SIGABRT at any time after. It cannot help a commit that is on its way when the disk turns.
+ *
+ * access(2) would not do: ext4 refuses writes after an error of its own without calling itself read-only (Linux 6.14 and later).
+ * Cost: one byte into the page cache, 2 µs. Holds one descriptor, of a file without a name.
+ */
+export class WriteProbe {
+  readonly #file: string;
+  #descriptor: number | null = null;
+
+  /** `file`: the journal's own; the probe is made beside it. */
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** Throws `journal-read-only`. Whatever else is wrong, as a disk too full for the probe, is not its business. */
+  refuseOnReadOnlyDisk(): void {
+    try {
+      this.#descriptor ??= nameless(`${this.#file}.probe`);
+      writeSync(this.#descriptor, oneByte, 0, 1, 0);
+    } catch (cause) {
+      if (cause instanceof Error && 'code' in cause && cause.code === 'EROFS') throw appendErrorOf(cause, this.#file);
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+}
+
+const oneByte = Buffer.alloc(1);
+
+function nameless(file: string): number {
+  const descriptor = openSync(file, 'w');
+  rmSync(file, { force: true });
+  return descriptor;
 }
